@@ -1,0 +1,2 @@
+//! Chores of the project, as a program: `cargo xtask --help`.
+fn main() {}
