@@ -145,13 +145,14 @@ CREATE TABLE blobs (
     damaged_at  BIGINT                             -- found wrong by a check; pushers are told it is absent
 ) {{STRICT}};
 
--- A link: the fact that a package may use a blob.
+-- A link: the fact that a package may use a blob. A version that needs the blob holds the link by
+-- foreign key; such a link is parked (lease_until is the end of time), so that the collector looks
+-- only at links that may go, however many there are.
 CREATE TABLE links (
     package_id     BIGINT NOT NULL REFERENCES packages (id) ON DELETE RESTRICT,
     digest         {{TEXT}} NOT NULL REFERENCES blobs (digest) ON DELETE RESTRICT,
     lease_until    BIGINT NOT NULL,                -- the collector keeps its hands off until then
-    readable_until BIGINT NOT NULL,                -- readable without a manifest until then
-    linked_at      BIGINT NOT NULL,                -- by finish or mount; pinning ends 7 days later
+    readable_until BIGINT NOT NULL,                -- readable without a live manifest until then
     PRIMARY KEY (package_id, digest)
 ) {{STRICT}};
 CREATE INDEX links_digest ON links (digest);
