@@ -53,9 +53,7 @@ impl Handoff {
 
     /// The piece of a file that `slice` stands for, or `None` for ordinary memory.
     pub(crate) fn find(&self, slice: &IoSlice<'_>) -> Option<Piece> {
-        self.tickets()
-            .iter()
-            .find_map(|Ticket(mapped)| mapped.piece(slice))
+        self.mapped().iter().find_map(|mapped| mapped.piece(slice))
     }
 
     /// Nearly always zero or one: hyper finishes an answer before the next.
@@ -87,12 +85,9 @@ impl AsRef<[u8]> for Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let mut tickets = self.handoff.mapped();
-        if let Some(at) = tickets
-            .iter()
-            .position(|Ticket(it)| Arc::ptr_eq(it, &self.mapped))
-        {
-            tickets.swap_remove(at);
+        let mut mapped = self.handoff.mapped();
+        if let Some(at) = mapped.iter().position(|it| Arc::ptr_eq(it, &self.mapped)) {
+            mapped.swap_remove(at);
         }
     }
 }
