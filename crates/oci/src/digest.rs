@@ -104,6 +104,12 @@ impl Digest {
         }
     }
 
+    /// Whether the bytes are the content this digest names.
+    #[must_use]
+    pub fn is_of(&self, bytes: &[u8]) -> bool {
+        *self == Self::of(self.algorithm(), bytes)
+    }
+
     /// The algorithm that made it.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
@@ -190,6 +196,7 @@ mod tests {
         assert_eq!(digest.as_str(), EMPTY_256);
         assert_eq!(digest.algorithm(), Algorithm::Sha256);
         assert_eq!(digest.hex().len(), 64);
+        assert!(digest.is_of(b"") && !digest.is_of(b"x"));
         assert_eq!(
             Digest::of(Algorithm::Sha512, b"").algorithm(),
             Algorithm::Sha512

@@ -1,8 +1,10 @@
 //! What every validated text type shares: reading from and writing to serde as a string.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::de::{Deserializer, Error, Visitor};
 
@@ -49,6 +51,24 @@ pub(crate) fn excerpt(text: &str) -> String {
     shown
 }
 
+/// How a checked text is kept; in one allocation.
+pub(crate) trait Keep {
+    /// Copies the text.
+    fn keep(text: &str) -> Self;
+}
+
+impl Keep for Arc<str> {
+    fn keep(text: &str) -> Self {
+        text.into()
+    }
+}
+
+impl Keep for Cow<'static, str> {
+    fn keep(text: &str) -> Self {
+        Cow::Owned(text.to_owned())
+    }
+}
+
 /// Gives a validated text type its `Display`, `FromStr`, `TryFrom<&str>`, `AsRef<str>`,
 /// `Borrow<str>` and serde forms, from `fn check(&str) -> Result<(), $error>`.
 ///
@@ -68,7 +88,7 @@ macro_rules! text_type {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 check(text)?;
-                Ok(Self(text.into()))
+                Ok(Self(crate::text::Keep::keep(text)))
             }
         }
 
