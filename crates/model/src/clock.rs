@@ -54,7 +54,8 @@ impl Moment {
     /// How long after `earlier` this is; zero if it is not.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        u64::try_from(self.0.saturating_sub(earlier.0)).map_or(Duration::ZERO, Duration::from_micros)
+        u64::try_from(self.0.saturating_sub(earlier.0))
+            .map_or(Duration::ZERO, Duration::from_micros)
     }
 
     /// For printing: RFC 3339 in UTC with seconds, as GitHub's REST API has it.
@@ -81,7 +82,10 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clock"
+    )]
     fn now(&self) -> Moment {
         Moment(Timestamp::now().as_microsecond())
     }
@@ -135,7 +139,9 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
-        rand::rngs::SysRng.try_fill_bytes(bytes).map_err(|_| NoRandomness)
+        rand::rngs::SysRng
+            .try_fill_bytes(bytes)
+            .map_err(|_| NoRandomness)
     }
 }
 
@@ -151,7 +157,10 @@ mod tests {
 
     #[test]
     fn since_is_never_negative() {
-        assert_eq!(Moment::from_seconds(1).since(Moment::from_seconds(5)), Duration::ZERO);
+        assert_eq!(
+            Moment::from_seconds(1).since(Moment::from_seconds(5)),
+            Duration::ZERO
+        );
     }
 
     #[test]

@@ -1,13 +1,44 @@
 //! Words of GitHub accounts and packages; pure, no I/O.
 //!
-//! Read in this order: identifiers and time, what may be done, what exists.
+//! Read in this order: identifiers and time; what exists (accounts, teams, repositories, packages
+//! and their versions); what may be done (permissions and roles, scopes, tokens); who is asking
+//! (principals); and the whole policy, [`policy`]. What happened is told by events.
 
+mod account;
 mod clock;
+mod event;
 mod id;
+mod name;
 mod package;
 mod permission;
+pub mod policy;
+mod principal;
+mod repository;
+mod scope;
+mod team;
+mod token;
+mod version;
+mod word;
 
+pub use account::{Account, AccountKind, AccountName, Organization, OrganizationRole, User};
 pub use clock::{Clock, ManualClock, Moment, NoRandomness, Random, SystemClock, SystemRandom};
+pub use event::{Actor, Event, EventKind, NewEvent};
 pub use id::{AccountId, EventId, PackageId, RepositoryId, TeamId, TokenId, VersionId};
-pub use package::{PackageType, Visibility};
-pub use permission::{Role, UnknownWord};
+pub use name::NameError;
+pub use package::{
+    Package, PackageName, PackagePath, PackageSettings, PackageState, PackageType, Visibility,
+};
+pub use permission::{
+    AccountPermission, PackagePermission, Permission, RepositoryPermission, Role,
+};
+pub use principal::{
+    AccessList, Action, Actions, Credential, Principal, Transport, WorkflowPackages,
+};
+pub use repository::{Repository, RepositoryPath, RepositoryRole, SourceRepositoryName};
+pub use scope::{Scope, Scopes};
+pub use team::{Team, TeamRole, TeamSlug};
+pub use token::{
+    Lifetime, NotALifetime, Token, TokenError, TokenHolder, TokenKind, TokenSecret, TokenState,
+};
+pub use version::PackageVersion;
+pub use word::UnknownWord;

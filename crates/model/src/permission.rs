@@ -1,14 +1,13 @@
-//! What may be done: permissions, and the roles that carry them (contract E2).
+//! What may be done: permissions, and the roles that carry them.
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use crate::package::Visibility;
+use crate::word::words;
 
-/// A stored role of a user, a team or a repository on a package, or of a collaborator on a
-/// repository. Each includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// A stored role of a user, a team or a repository on a package. Each includes the ones before
+/// it (GitHub documentation, "Configuring a package's access control and visibility").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Download, read metadata.
     Read,
@@ -18,47 +17,203 @@ pub enum Role {
     Admin,
 }
 
-impl Role {
-    /// Every role, weakest first.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+words!(
+    Role,
+    "role",
+    Read = "read",
+    Write = "write",
+    Admin = "admin"
+);
 
-    /// The word used in SQL, REST and on the command line.
+/// What can be asked about a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PackagePermission {
+    /// Pull: read content, tags and referrers on the registry.
+    Read,
+    /// Read the record, as the REST API does: needs a signed-in caller with `read:packages` even
+    /// for a public package.
+    ReadMetadata,
+    /// Push: upload blobs, write manifests and tags. If there is no such package, create it.
+    Write,
+    /// Delete the package, a version, a tag or a blob.
+    Delete,
+    /// Restore the package or a version.
+    Restore,
+    /// Grant access, connect a repository, change settings.
+    Administer,
+    /// Make it public, internal or private.
+    ChangeVisibility(Visibility),
+}
+
+impl PackagePermission {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Read,
+        Self::ReadMetadata,
+        Self::Write,
+        Self::Delete,
+        Self::Restore,
+        Self::Administer,
+        Self::ChangeVisibility(Visibility::Public),
+        Self::ChangeVisibility(Visibility::Internal),
+        Self::ChangeVisibility(Visibility::Private),
+    ];
+
+    /// The weakest role that carries it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn role(self) -> Role {
         match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
+            Self::Read | Self::ReadMetadata => Role::Read,
+            Self::Write => Role::Write,
+            Self::Delete | Self::Restore | Self::Administer | Self::ChangeVisibility(_) => {
+                Role::Admin
+            }
         }
     }
 }
 
-/// A word that names no known thing; the message lists the known ones.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is not a {what}; expected one of: {expected}")]
-pub struct UnknownWord {
-    /// What kind of thing was looked for.
-    pub what: &'static str,
-    /// What was given.
-    pub given: String,
-    /// The words that would have been understood.
-    pub expected: &'static str,
+/// What can be asked about an account, as the owner of things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountPermission {
+    /// List its packages; which of them appear is decided for each.
+    ListPackages,
+    /// Create a source repository of this visibility under it.
+    CreateRepository(Visibility),
+    /// See who is in the organization and its teams.
+    ReadMembers,
+    /// Change the account itself: members, teams, settings.
+    Administer,
+    /// Make, list and revoke tokens, change the password. Never by a token.
+    ManageCredentials,
 }
 
-impl FromStr for Role {
-    type Err = UnknownWord;
+/// What can be asked about a source repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RepositoryPermission {
+    /// See the record.
+    Read,
+    /// Change its description and topics, connect packages to it.
+    Write,
+    /// Change collaborators, visibility and settings, make tokens for its workflows.
+    Administer,
+    /// Delete it.
+    Delete,
+}
 
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|role| role.as_str() == word).ok_or_else(|| UnknownWord {
-            what: "role",
-            given: word.to_owned(),
-            expected: "read, write, admin",
-        })
+impl RepositoryPermission {
+    /// The weakest role that carries it, in the words of packages.
+    #[must_use]
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Read => Role::Read,
+            Self::Write => Role::Write,
+            Self::Administer | Self::Delete => Role::Admin,
+        }
     }
 }
 
-impl fmt::Display for Role {
+/// A permission by the name that refusals use, after `permission_denied: ` (the five of packages
+/// are the vendor's own words).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permission {
+    /// Pull a package, read its record.
+    ReadPackage,
+    /// Push to a package.
+    WritePackage,
+    /// Create a package in a namespace.
+    CreatePackage,
+    /// Delete a package or a part of it.
+    DeletePackage,
+    /// Administer a package.
+    AdminPackage,
+    /// List the packages of an account.
+    ListPackages,
+    /// Read a source repository's record.
+    ReadRepository,
+    /// Change a source repository.
+    WriteRepository,
+    /// Create a source repository under an account.
+    CreateRepository,
+    /// Delete a source repository.
+    DeleteRepository,
+    /// Administer a source repository.
+    AdminRepository,
+    /// See the members of an organization.
+    ReadMembers,
+    /// Administer an account.
+    AdminAccount,
+    /// Make, list and revoke credentials.
+    ManageCredentials,
+    /// Administer the instance.
+    AdminInstance,
+}
+
+words!(
+    Permission,
+    "permission",
+    ReadPackage = "read_package",
+    WritePackage = "write_package",
+    CreatePackage = "create_package",
+    DeletePackage = "delete_package",
+    AdminPackage = "admin_package",
+    ListPackages = "list_packages",
+    ReadRepository = "read_repository",
+    WriteRepository = "write_repository",
+    CreateRepository = "create_repository",
+    DeleteRepository = "delete_repository",
+    AdminRepository = "admin_repository",
+    ReadMembers = "read_members",
+    AdminAccount = "admin_account",
+    ManageCredentials = "manage_credentials",
+    AdminInstance = "admin_instance",
+);
+
+impl From<PackagePermission> for Permission {
+    fn from(permission: PackagePermission) -> Self {
+        match permission {
+            PackagePermission::Read | PackagePermission::ReadMetadata => Self::ReadPackage,
+            PackagePermission::Write => Self::WritePackage,
+            PackagePermission::Delete => Self::DeletePackage,
+            PackagePermission::Restore
+            | PackagePermission::Administer
+            | PackagePermission::ChangeVisibility(_) => Self::AdminPackage,
+        }
+    }
+}
+
+impl From<AccountPermission> for Permission {
+    fn from(permission: AccountPermission) -> Self {
+        match permission {
+            AccountPermission::ListPackages => Self::ListPackages,
+            AccountPermission::CreateRepository(_) => Self::CreateRepository,
+            AccountPermission::ReadMembers => Self::ReadMembers,
+            AccountPermission::Administer => Self::AdminAccount,
+            AccountPermission::ManageCredentials => Self::ManageCredentials,
+        }
+    }
+}
+
+impl From<RepositoryPermission> for Permission {
+    fn from(permission: RepositoryPermission) -> Self {
+        match permission {
+            RepositoryPermission::Read => Self::ReadRepository,
+            RepositoryPermission::Write => Self::WriteRepository,
+            RepositoryPermission::Administer => Self::AdminRepository,
+            RepositoryPermission::Delete => Self::DeleteRepository,
+        }
+    }
+}
+
+impl fmt::Display for PackagePermission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        match self {
+            Self::Read => f.pad("read"),
+            Self::ReadMetadata => f.pad("read metadata"),
+            Self::Write => f.pad("write"),
+            Self::Delete => f.pad("delete"),
+            Self::Restore => f.pad("restore"),
+            Self::Administer => f.pad("administer"),
+            Self::ChangeVisibility(to) => f.pad(&format!("make {to}")),
+        }
     }
 }
