@@ -8,6 +8,7 @@ mod account;
 mod clock;
 mod event;
 mod id;
+pub mod label;
 mod name;
 mod package;
 mod permission;

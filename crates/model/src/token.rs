@@ -347,3 +347,219 @@ impl Token {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::SystemRandom;
+
+    /// Bytes that count up, so that every value occurs.
+    #[derive(Debug, Default)]
+    struct Counting(AtomicU8);
+
+    impl Random for Counting {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+            for byte in bytes {
+                *byte = self.0.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        }
+    }
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Random for Broken {
+        fn fill(&self, _: &mut [u8]) -> Result<(), NoRandomness> {
+            Err(NoRandomness)
+        }
+    }
+
+    /// Put together here, so that no scanner for secrets finds a whole one in the source.
+    fn vector(body: &str, checksum: &str) -> String {
+        format!("{}{body}{checksum}", TokenKind::Personal.prefix())
+    }
+
+    #[test]
+    fn the_checksum_is_the_one_github_makes() {
+        for (body, expected) in [
+            ("zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17"),
+            ("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "0uCPlr"),
+        ] {
+            assert_eq!(checksum(body), expected);
+            let secret = TokenSecret::parse(&vector(body, expected)).unwrap();
+            assert_eq!(secret.kind(), TokenKind::Personal);
+        }
+    }
+
+    #[test]
+    fn a_generated_secret_has_the_prefix_of_its_kind_and_is_read_back() {
+        for kind in TokenKind::ALL.iter().copied() {
+            let secret = TokenSecret::generate(kind, &SystemRandom).unwrap();
+            assert_eq!(secret.expose().len(), TokenSecret::LEN);
+            assert!(secret.expose().starts_with(kind.prefix()));
+            let read = TokenSecret::parse(secret.expose()).unwrap();
+            assert_eq!((read.kind(), read.hash()), (kind, secret.hash()));
+        }
+    }
+
+    #[test]
+    fn two_secrets_differ() {
+        let one = TokenSecret::generate(TokenKind::Personal, &SystemRandom).unwrap();
+        let other = TokenSecret::generate(TokenKind::Personal, &SystemRandom).unwrap();
+        assert_ne!(one.hash(), other.hash());
+    }
+
+    #[test]
+    fn every_character_is_equally_likely() {
+        let counting = Counting::default();
+        let mut seen = [0_u32; 128];
+        // Fifteen rounds of 256 bytes give 248 fair ones each, four for every character.
+        for _ in 0..124 {
+            for byte in random_base62(&counting).unwrap().bytes() {
+                seen[usize::from(byte)] += 1;
+            }
+        }
+        let counts: Vec<_> = BASE62.iter().map(|byte| seen[usize::from(*byte)]).collect();
+        let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+        assert!(most - least <= 20, "{least}..{most}");
+    }
+
+    #[test]
+    fn without_randomness_no_secret_is_made() {
+        assert!(TokenSecret::generate(TokenKind::Personal, &Broken).is_err());
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_told_from_what_is_no_token() {
+        let kind = TokenKind::Personal;
+        let good = vector("zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17");
+        let cases = [
+            (
+                good.replace("zQW", "zQX"),
+                TokenError::WrongChecksum { kind },
+            ),
+            (
+                good.replace("q17", "q18"),
+                TokenError::WrongChecksum { kind },
+            ),
+            (good[..39].to_owned(), TokenError::WrongShape { kind }),
+            (format!("{good}0"), TokenError::WrongShape { kind }),
+            (good.replace("zQW", "z-W"), TokenError::WrongShape { kind }),
+            (good.replace("zQW", "zäW"), TokenError::WrongShape { kind }),
+            ("hunter2".to_owned(), TokenError::NotAToken),
+            (String::new(), TokenError::NotAToken),
+            ("ghp".to_owned(), TokenError::NotAToken),
+            ("GHP_".to_owned(), TokenError::NotAToken),
+            (
+                "gho_x".to_owned(),
+                TokenError::ForeignKind { prefix: "gho_" },
+            ),
+            (
+                "github_pat_x".to_owned(),
+                TokenError::ForeignKind {
+                    prefix: "github_pat_",
+                },
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(TokenSecret::parse(&text).unwrap_err(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_print_itself() {
+        let secret = TokenSecret::generate(TokenKind::Workflow, &SystemRandom).unwrap();
+        assert_eq!(format!("{secret:?}"), "TokenSecret(ghs_…)");
+    }
+
+    #[test]
+    fn the_hash_is_sha256_of_the_whole_text() {
+        let text = vector("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "0uCPlr");
+        let expected: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        assert_eq!(TokenSecret::parse(&text).unwrap().hash(), expected);
+    }
+
+    #[test]
+    fn lifetimes_are_read_and_said() {
+        for (text, seconds, said) in [
+            ("90d", 90 * DAY, "90d"),
+            ("2w", 14 * DAY, "14d"),
+            ("12h", 12 * HOUR, "12h"),
+            ("48h", 2 * DAY, "2d"),
+            ("90m", 90 * MINUTE, "90m"),
+        ] {
+            let lifetime: Lifetime = text.parse().unwrap();
+            assert_eq!(lifetime, Lifetime::For(Duration::from_secs(seconds)));
+            assert_eq!(lifetime.to_string(), said);
+        }
+        assert_eq!("never".parse(), Ok(Lifetime::Never));
+        assert_eq!(Lifetime::Never.expiry(Moment::from_seconds(1)), None);
+        assert_eq!(Lifetime::DEFAULT.to_string(), "90d");
+    }
+
+    #[test]
+    fn texts_that_are_no_lifetime_are_refused() {
+        for text in [
+            "",
+            "d",
+            "90",
+            "0d",
+            "-1d",
+            "+1d",
+            "1y",
+            "1.5d",
+            "Never",
+            "99999999999999999999d",
+            "9999999999999999999w",
+            "1 d",
+        ] {
+            assert!(text.parse::<Lifetime>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_works_until_its_last_moment_and_not_in_it() {
+        let end = Moment::from_seconds(100);
+        let mut token = Token {
+            id: TokenId::new(1),
+            holder: TokenHolder::User {
+                user: AccountId::new(1),
+                scopes: Scopes::NONE,
+            },
+            note: String::new(),
+            created_at: Moment::from_seconds(0),
+            expires_at: Some(end),
+            last_used_at: None,
+            revoked_at: None,
+        };
+        assert_eq!(
+            token.state(Moment::from_micros(end.as_micros() - 1)),
+            TokenState::Active
+        );
+        assert_eq!(token.state(end), TokenState::Expired);
+        token.revoked_at = Some(Moment::from_seconds(1));
+        assert_eq!(token.state(end), TokenState::Revoked);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(ghp_|ghs_|gho_)?\\PC{0,40}") {
+            let _ = TokenSecret::parse(&text);
+        }
+
+        #[test]
+        fn one_changed_character_is_noticed(place in 4_usize..40, by in 1_usize..62) {
+            let good = vector("zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17");
+            let mut bytes = good.into_bytes();
+            let value = BASE62.iter().position(|byte| *byte == bytes[place]).unwrap();
+            bytes[place] = BASE62[(value + by) % 62];
+            let error = TokenSecret::parse(std::str::from_utf8(&bytes).unwrap()).unwrap_err();
+            prop_assert_eq!(error, TokenError::WrongChecksum { kind: TokenKind::Personal });
+        }
+    }
+}
