@@ -281,11 +281,9 @@ fn proof_of(name: &str, challenge: &ChallengeHandle<'_>) -> Result<CertifiedKey,
     let key = KeyPair::generate()?;
     let certificate = wanted.self_signed(&key)?;
     let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(other)?;
-    Ok(CertifiedKey::from_der(
-        vec![certificate.der().clone()],
-        key,
-        &provider(),
-    )?)
+    let key = provider().key_provider.load_private_key(key)?;
+    // Not `from_der`, which checks the certificate and does not know the critical extension.
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], key))
 }
 
 /// Key and chain out of one PEM text.
