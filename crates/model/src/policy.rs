@@ -43,6 +43,8 @@
 mod account;
 mod decision;
 mod facts;
+#[cfg(test)]
+mod laws;
 mod package;
 mod repository;
 #[cfg(test)]

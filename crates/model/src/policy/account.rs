@@ -2,11 +2,11 @@
 
 use crate::account::AccountKind;
 use crate::package::Visibility;
-use crate::permission::{AccountPermission, Permission};
+use crate::permission::{AccountPermission, Permission, Role};
 use crate::principal::Principal;
 use crate::scope::Scope;
 
-use super::decision::{CreationGrounds, Decision, Grounds, Refusal, Remedy};
+use super::decision::{CreationGrounds, Decision, Grounds, Refusal, Remedy, RoleSource};
 use super::facts::{AccountFacts, Caller, Owner};
 use super::{Standing, admit, require_scopes, standing, unknown};
 
@@ -82,7 +82,10 @@ fn by_standing(
         },
         AccountPermission::Administer => match standing {
             Some(Standing::Owner) => Ok(Grounds::OwnAccount),
-            Some(Standing::OrganizationOwner) => Ok(Grounds::Member),
+            Some(Standing::OrganizationOwner) => Ok(Grounds::Role {
+                role: Role::Admin,
+                source: RoleSource::OrganizationOwner,
+            }),
             _ if account.kind == AccountKind::Organization => {
                 Err(refusal(permission, Remedy::OrganizationOwner))
             }

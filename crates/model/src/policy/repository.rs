@@ -136,10 +136,9 @@ fn link(
     if owner.id != package_owner {
         return Err(unknown(principal));
     }
-    if *principal == Principal::System {
-        return Ok(Grounds::System);
-    }
     match (principal, role(principal, &state, facts)) {
+        (Principal::System, _) => Ok(Grounds::System),
+        (Principal::Anonymous { .. }, _) => Err(Refusal::Unauthenticated),
         (_, Some((role @ (Role::Write | Role::Admin), source)))
         | (Principal::Workflow { .. }, Some((role, source))) => Ok(Grounds::Role { role, source }),
         (_, held) if held.is_some() || state.visibility != Visibility::Private => Err(refusal(
