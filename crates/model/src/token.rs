@@ -447,7 +447,10 @@ mod tests {
                 good.replace("q17", "q18"),
                 TokenError::WrongChecksum { kind },
             ),
-            (good.chars().take(39).collect(), TokenError::WrongShape { kind }),
+            (
+                good.chars().take(39).collect(),
+                TokenError::WrongShape { kind },
+            ),
             (format!("{good}0"), TokenError::WrongShape { kind }),
             (good.replace("zQW", "z-W"), TokenError::WrongShape { kind }),
             (good.replace("zQW", "zäW"), TokenError::WrongShape { kind }),
