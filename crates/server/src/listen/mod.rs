@@ -3,13 +3,13 @@
 //! hyper has no limit that is not asked for, and `axum::serve` asks for none; so this is an accept
 //! loop of our own. From outside to inside:
 //!
-//! - [`socket`]: listening sockets, ours or systemd's;
-//! - [`shutdown`]: the switch that stops everything in order;
-//! - [`connection`]: handshake, choice of protocol, and end of one connection;
-//! - [`tls`]: certificates from files and by ACME;
-//! - [`stream`], [`pace`]: clients that stand still;
-//! - [`service`], [`request`], [`state`]: what surrounds each request;
-//! - [`settings`], [`metrics`].
+//! - `socket`: listening sockets, ours or systemd's;
+//! - `shutdown`: the switch that stops everything in order;
+//! - `connection`: handshake, choice of protocol, and end of one connection;
+//! - `tls`: certificates from files and by ACME;
+//! - `stream`, `pace`: clients that stand still;
+//! - `service`, `request`, `state`: what surrounds each request;
+//! - `settings`, `metrics`.
 //!
 //! ```no_run
 //! # use naru_server::listen::*;

@@ -1,9 +1,9 @@
 //! TLS: which certificate a client gets, and where certificates come from.
 //!
-//! - [`certificates`]: what there is to offer, chosen by name;
-//! - [`files`]: certificates from PEM files, loaded again when these change;
-//! - [`acme`], [`store`]: certificates from an ACME authority, and where they are kept;
-//! - [`validity`]: until when a certificate is valid.
+//! - `certificates`: what there is to offer, chosen by name;
+//! - `files`: certificates from PEM files, loaded again when these change;
+//! - `acme`, `store`: certificates from an ACME authority, and where they are kept;
+//! - `validity`: until when a certificate is valid.
 
 mod acme;
 mod certificates;
