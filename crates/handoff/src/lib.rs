@@ -2,7 +2,7 @@
 //!
 //! Downloads, in the order of a request:
 //!
-//! - [`file`]: a [`FileRange`] is a part of an immutable file, read by `pread` where its bytes must
+//! - [`mod@file`]: a [`FileRange`] is a part of an immutable file, read by `pread` where its bytes must
 //!   pass through user space (TLS, HTTP/2, small answers);
 //! - [`mapping`]: a [`Handoff`] turns a range into a `Bytes` that nobody needs to read, because
 //! - [`stream`]: the [`SendfileStream`] of the same connection recognises it by its address and
