@@ -32,6 +32,7 @@ pub use package::{
 pub use permission::{
     AccountPermission, PackagePermission, Permission, RepositoryPermission, Role,
 };
+pub use policy::{Decision, Refusal};
 pub use principal::{
     AccessList, Action, Actions, Credential, Principal, Transport, WorkflowPackages,
 };

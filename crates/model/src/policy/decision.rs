@@ -384,3 +384,88 @@ impl fmt::Display for Remedy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_the_vendors() {
+        let role = |missing| Refusal::Role {
+            missing,
+            have: None,
+            remedy: Remedy::Grant { role: Role::Write },
+        };
+        for (refusal, message) in [
+            (Refusal::Unauthenticated, "authentication required"),
+            (
+                role(Permission::ReadPackage),
+                "permission_denied: read_package",
+            ),
+            (
+                role(Permission::WritePackage),
+                "permission_denied: write_package",
+            ),
+            (
+                role(Permission::CreatePackage),
+                "permission_denied: create_package",
+            ),
+            (
+                Refusal::Scope {
+                    permission: Permission::WritePackage,
+                    missing: Scope::WritePackages,
+                },
+                "permission_denied: The token provided does not match expected scopes.",
+            ),
+            (
+                Refusal::InstallationGone,
+                "permission_denied: The requested installation does not exist.",
+            ),
+            (
+                Refusal::Installation {
+                    permission: Permission::CreatePackage,
+                },
+                "installation not allowed to Create organization package",
+            ),
+            (
+                Refusal::Installation {
+                    permission: Permission::WritePackage,
+                },
+                "installation not allowed to Write organization package",
+            ),
+        ] {
+            assert_eq!(refusal.message(), message);
+        }
+    }
+
+    #[test]
+    fn an_explanation_says_what_is_missing_and_what_would_help() {
+        let refusal = Refusal::Role {
+            missing: Permission::WritePackage,
+            have: Some(Role::Read),
+            remedy: Remedy::Grant { role: Role::Write },
+        };
+        assert_eq!(
+            Decision::Refused(refusal).to_string(),
+            "refused: write_package is missing (you have: read); an admin of the package can \
+             grant write"
+        );
+        let refusal = Refusal::Scope {
+            permission: Permission::DeletePackage,
+            missing: Scope::DeletePackages,
+        };
+        assert_eq!(
+            refusal.explanation(),
+            "delete_package needs the scope delete:packages, which the token lacks; make a token \
+             with it"
+        );
+        let grounds = Grounds::Role {
+            role: Role::Admin,
+            source: RoleSource::Team,
+        };
+        assert_eq!(
+            Decision::Allowed(grounds).to_string(),
+            "allowed: role admin, granted to a team"
+        );
+    }
+}
