@@ -1,0 +1,385 @@
+//! [`DirectoryUpload`]: drives the bytes of one upload through hash and file.
+//!
+//! Bytes are gathered in a buffer. What fits into one is hashed, written and flushed by a single
+//! blocking task at the end: that is most blobs. Larger uploads flow: each full buffer goes to a
+//! [`Lane`] that hashes and to one that writes, at the same time. Between requests an upload holds
+//! no file, no thread and no buffer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use naru_handoff::AlignedBuffer;
+use naru_oci::{Algorithm, Digest};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use super::growing::{Cut, Growing, Start, cut_to, open_alone, remove_alone};
+use super::{Shared, blocking};
+use crate::error::{During, Error, Result};
+use crate::failpoint;
+use crate::hash::{Hasher, Rehasher};
+use crate::intake::Intake;
+use crate::key::StorageKey;
+use crate::lane::Lane;
+use crate::state::{Place, UploadState};
+use crate::upload::Finished;
+
+/// How many buffers of one upload may be on their way to hash and disk, beside the one that fills.
+const IN_FLIGHT: usize = 2;
+/// Buffers need not end at any particular multiple beyond a page.
+const NO_STRIDE: u64 = 1 << 62;
+
+pub(crate) struct DirectoryUpload {
+    shared: Arc<Shared>,
+    key: StorageKey,
+    epoch: i64,
+    intake: Intake,
+    /// The hash of everything before the intake's buffer; elsewhere while bytes flow.
+    hasher: Option<Hasher>,
+    flow: Option<Flow>,
+    /// How many bytes are durable.
+    checkpoint: u64,
+    /// Whether no file was ever made under this key.
+    fresh: bool,
+    cut: Cut,
+}
+
+/// The two lanes of an upload that does not fit into one buffer.
+struct Flow {
+    hash: Lane<Hasher>,
+    write: Lane<Growing>,
+    turns: Arc<Semaphore>,
+    failed: Arc<AtomicBool>,
+}
+
+impl DirectoryUpload {
+    pub(super) fn begin(shared: Arc<Shared>, key: StorageKey) -> Result<Self> {
+        shared.names.check()?;
+        Ok(Self::at(shared, key, Hasher::default(), true))
+    }
+
+    /// Goes on from what a row and the file agree on.
+    pub(super) async fn resume(
+        shared: Arc<Shared>,
+        key: StorageKey,
+        state: Option<&UploadState>,
+    ) -> Result<Self> {
+        shared.names.check()?;
+        let epoch = state.map_or(0, |state| state.epoch);
+        let hasher = match state.filter(|state| state.offset() > 0) {
+            None => Hasher::default(),
+            Some(UploadState {
+                place: Place::S3(_),
+                ..
+            }) => {
+                return Err(Error::BadState(
+                    "the upload was begun on another backend".to_owned(),
+                ));
+            }
+            Some(state) => {
+                let (saved, here) = (state.clone(), shared.clone());
+                blocking(move || agree(&here, key, &saved)).await?
+            }
+        };
+        let mut upload = Self::at(shared, key, hasher, false);
+        upload.epoch = epoch;
+        Ok(upload)
+    }
+
+    /// An upload whose bytes so far, all durable, are those that `hasher` has seen.
+    fn at(shared: Arc<Shared>, key: StorageKey, hasher: Hasher, fresh: bool) -> Self {
+        let checkpoint = hasher.position();
+        let intake = Intake::new(shared.buffers.clone(), checkpoint, NO_STRIDE);
+        Self {
+            shared,
+            key,
+            epoch: 0,
+            intake,
+            hasher: Some(hasher),
+            flow: None,
+            checkpoint,
+            fresh,
+            cut: Cut::default(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> &StorageKey {
+        &self.key
+    }
+
+    pub(crate) fn offset(&self) -> u64 {
+        self.intake.offset()
+    }
+
+    pub(crate) fn set_epoch(&mut self, epoch: i64) {
+        self.epoch = epoch;
+    }
+
+    pub(crate) fn expect(&mut self, more: u64) {
+        self.intake.expect(more);
+        if let Some(flow) = &self.flow {
+            let end = self.intake.expected_end();
+            flow.write.push(move |growing| growing.expect(end));
+        }
+    }
+
+    pub(crate) async fn append(&mut self, mut bytes: Bytes) -> Result<()> {
+        if self.hasher.is_none() && self.flow.is_none() {
+            return Err(Error::Broken);
+        }
+        while let Some(full) = self.intake.take(&mut bytes).await {
+            self.send(full).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn checkpoint(&mut self) -> Result<UploadState> {
+        let mut ending = self.end_of_flow().await?;
+        if ending.is_new(self.checkpoint) {
+            let hasher = blocking(move || {
+                ending.hash_rest();
+                let growing = ending.write_rest()?;
+                growing.settle()?;
+                failpoint!("upload.checkpoint", ending.start.key).during("keep an upload")?;
+                Ok(ending.hasher)
+            });
+            self.put_back(hasher.await?);
+        } else {
+            self.put_back(ending.hasher);
+        }
+        self.state()
+    }
+
+    pub(crate) async fn finish(mut self, expected: &Digest) -> Result<Finished> {
+        let ending = self.end_of_flow().await?;
+        let expected = expected.clone();
+        let size = blocking(move || ending.finish(&expected)).await?;
+        Ok(Finished { size })
+    }
+
+    pub(crate) async fn abort(mut self) -> Result<()> {
+        self.cut.cut();
+        let (shared, key) = (self.shared.clone(), self.key);
+        let flow = self.flow.take();
+        blocking(move || {
+            drop(flow);
+            failpoint!("upload.abort", key).during("remove an upload")?;
+            remove_alone(&shared, key)
+        })
+        .await
+    }
+
+    /// Sends a full buffer into both lanes, and waits for its turn.
+    async fn send(&mut self, full: AlignedBuffer) -> Result<()> {
+        if self.flow.is_none() {
+            self.start_flow().await?;
+        }
+        let Some(flow) = &self.flow else {
+            return Err(Error::Broken);
+        };
+        let turn = flow
+            .turns
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::Broken)?;
+        if flow.failed.load(Ordering::Relaxed) {
+            return Err(self.failure().await);
+        }
+        let (turn, buffer) = (Arc::new(turn), full.freeze());
+        let (same_turn, same_buffer) = (turn.clone(), buffer.clone());
+        flow.hash.push(move |hasher| {
+            hasher.update(buffer.filled());
+            drop(turn);
+        });
+        let failed = flow.failed.clone();
+        flow.write.push(move |growing| {
+            growing.write(same_buffer.filled());
+            failed.fetch_or(growing.has_failed(), Ordering::Relaxed);
+            drop(same_turn);
+        });
+        Ok(())
+    }
+
+    async fn start_flow(&mut self) -> Result<()> {
+        let (shared, start) = (self.shared.clone(), self.start());
+        let expected_end = self.intake.expected_end();
+        let growing = blocking(move || {
+            let mut growing = Growing::open(shared, start)?;
+            growing.expect(expected_end);
+            Ok(growing)
+        });
+        let growing = growing.await?;
+        self.fresh = false;
+        let hasher = self.hasher.take().ok_or(Error::Broken)?;
+        self.flow = Some(Flow {
+            hash: Lane::new(hasher),
+            write: Lane::new(growing),
+            turns: Arc::new(Semaphore::new(IN_FLIGHT)),
+            failed: Arc::default(),
+        });
+        Ok(())
+    }
+
+    /// Why the writing lane gave up.
+    async fn failure(&mut self) -> Error {
+        let Some(flow) = self.flow.take() else {
+            return Error::Broken;
+        };
+        match flow.write.end().await {
+            Ok(growing) => {
+                let error = blocking(move || Ok(growing.into_error())).await;
+                error.unwrap_or_else(|error| error)
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// Waits until the lanes are empty and takes everything that is needed to end.
+    async fn end_of_flow(&mut self) -> Result<Ending> {
+        let (hasher, growing) = match self.flow.take() {
+            Some(flow) => (flow.hash.end().await?, Some(flow.write.end().await?)),
+            None => (self.hasher.take().ok_or(Error::Broken)?, None),
+        };
+        let rest = self.intake.rest();
+        let start = self.start();
+        self.fresh = false;
+        Ok(Ending {
+            shared: self.shared.clone(),
+            start,
+            hasher,
+            growing,
+            rest,
+        })
+    }
+
+    fn put_back(&mut self, hasher: Hasher) {
+        self.checkpoint = hasher.position();
+        self.hasher = Some(hasher);
+    }
+
+    fn state(&self) -> Result<UploadState> {
+        let hasher = self.hasher.as_ref().ok_or(Error::Broken)?;
+        Ok(UploadState::new(
+            self.epoch,
+            self.checkpoint,
+            hasher.save(),
+            Place::Directory,
+        ))
+    }
+
+    fn start(&self) -> Start {
+        Start {
+            key: self.key,
+            checkpoint: self.checkpoint,
+            fresh: self.fresh,
+            cut: self.cut.clone(),
+        }
+    }
+}
+
+impl Drop for DirectoryUpload {
+    fn drop(&mut self) {
+        self.cut.cut();
+        // Closing (and perhaps removing) a large file takes its time.
+        if let (Some(flow), Ok(runtime)) = (self.flow.take(), Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(flow));
+        }
+    }
+}
+
+/// The last step of an upload, or of a part of it that ends with a checkpoint.
+struct Ending {
+    shared: Arc<Shared>,
+    start: Start,
+    hasher: Hasher,
+    growing: Option<Growing>,
+    rest: Option<AlignedBuffer>,
+}
+
+impl Ending {
+    /// Whether there is anything that is not durable yet.
+    fn is_new(&self, checkpoint: u64) -> bool {
+        self.rest.is_some() || self.hasher.position() > checkpoint
+    }
+
+    fn hash_rest(&mut self) {
+        if let Some(rest) = &self.rest {
+            self.hasher.update(rest.filled());
+        }
+    }
+
+    /// Writes what was gathered last. Makes the file, if nothing has yet.
+    fn write_rest(&mut self) -> Result<Growing> {
+        let mut growing = match self.growing.take() {
+            Some(growing) => growing,
+            None => Growing::open(self.shared.clone(), self.start.clone())?,
+        };
+        if let Some(rest) = self.rest.take() {
+            growing.write(rest.filled());
+        }
+        Ok(growing)
+    }
+
+    /// Verifies and makes durable: digest, then data, then names.
+    fn finish(mut self, expected: &Digest) -> Result<u64> {
+        const ACTION: &str = "finish an upload";
+        let key = self.start.key;
+        failpoint!("finish.last_byte", key).during(ACTION)?;
+        self.hash_rest();
+        let quick = expected.algorithm() == Algorithm::Sha256;
+        if quick {
+            let actual = self.hasher.digest()?;
+            self.compare(expected, actual)?;
+        }
+        let size = self.hasher.position();
+        let growing = self.write_rest()?;
+        if !quick {
+            let algorithm = expected.algorithm();
+            let reread = |file: &_, size| Rehasher::digest_of_file(algorithm, file, size);
+            match growing.reread(reread) {
+                Ok(actual) if actual == *expected => {}
+                Ok(actual) => {
+                    self.growing = Some(growing);
+                    return self.compare(expected, actual).map(|()| size);
+                }
+                Err(error) if growing.has_failed() => {
+                    tracing::debug!(%error, "not read again, because it was not written");
+                    return Err(growing.into_error());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        failpoint!("finish.digest_ok", key).during(ACTION)?;
+        growing.settle()?;
+        Ok(size)
+    }
+
+    /// Compares; where that fails, nothing is left.
+    fn compare(&mut self, expected: &Digest, actual: Digest) -> Result<()> {
+        if actual == *expected {
+            return Ok(());
+        }
+        match self.growing.take() {
+            Some(growing) => growing.discard(),
+            None if self.start.checkpoint > 0 => remove_alone(&self.shared, self.start.key)?,
+            None => {}
+        }
+        Err(Error::DigestMismatch {
+            expected: expected.clone(),
+            actual,
+        })
+    }
+}
+
+/// What the row says and the file has, whichever is less: the hash of exactly so many bytes.
+fn agree(shared: &Shared, key: StorageKey, state: &UploadState) -> Result<Hasher> {
+    let file = open_alone(shared, key)?;
+    let length = cut_to(&file, state.offset())?;
+    if length == state.offset() && state.hash.position == length {
+        return Hasher::restore(&state.hash);
+    }
+    tracing::warn!(%key, stored = state.offset(), found = length, "an upload was shortened");
+    Hasher::of_file(&file, length)
+}
