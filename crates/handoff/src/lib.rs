@@ -14,16 +14,16 @@
 //!
 //! And:
 //!
-//! - [`inherited`]: listening sockets that systemd opened for us.
+//! - [`startup`]: listening sockets that systemd opened for us, and room for enough of them.
 
 pub mod buffer;
 pub mod file;
-pub mod inherited;
 pub mod mapping;
+pub mod startup;
 pub mod stream;
 
 pub use buffer::{AlignedBuffer, BufferPool, FilledBuffer, PAGE};
 pub use file::FileRange;
-pub use inherited::inherited_socket;
 pub use mapping::Handoff;
+pub use startup::{inherited_socket, raise_open_file_limit};
 pub use stream::SendfileStream;

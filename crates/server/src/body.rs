@@ -1,5 +1,6 @@
 //! What an answer carries, and how a file gets into it.
 
+use std::fmt;
 use std::fs::File;
 use std::future::Future;
 use std::io;
@@ -30,10 +31,10 @@ const READ_AT_ONCE: usize = 256 << 10;
 /// The body of an answer.
 ///
 /// Anything but a stream has a known length, so hyper writes `Content-Length` by itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Body(Kind);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Kind {
     #[default]
     Empty,
@@ -58,7 +59,12 @@ impl Body {
     /// while sending; a shorter one ends the connection.
     #[must_use]
     pub fn file(file: impl Into<Arc<File>>, range: Range<u64>, to: &ConnectionInfo) -> Self {
-        let mut range = FileRange::new(file, range);
+        Self::file_range(FileRange::new(file, range), to)
+    }
+
+    /// As [`Body::file`], for a range that somebody else has opened.
+    #[must_use]
+    pub fn file_range(mut range: FileRange, to: &ConnectionInfo) -> Self {
         if range.is_empty() {
             return Self::empty();
         }
@@ -81,6 +87,19 @@ impl Body {
         B::Error: Into<BoxError>,
     {
         Self(Kind::Stream(body.map_err(Into::into).boxed_unsync()))
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Says what kind of body it is. Never its bytes: they may be secret, and they may be a whole
+    /// mapped file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Empty => f.write_str("Body::Empty"),
+            Kind::Bytes(bytes) => write!(f, "Body::Bytes({})", bytes.len()),
+            Kind::File(reading) => write!(f, "Body::File({})", reading.left()),
+            Kind::Stream(_) => f.write_str("Body::Stream"),
+        }
     }
 }
 

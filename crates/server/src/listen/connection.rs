@@ -24,9 +24,12 @@ use super::stream::WatchedStream;
 use super::tls::{HTTP2, Handshake, Tls};
 use super::{LimitsSettings, ListenMetrics};
 
-/// The most that is read from a connection at a time, in bytes. Each connection may hold that much
-/// beside what its upload's buffers hold.
-const READ_AT_ONCE: usize = 256 << 10;
+/// The most that is read from a connection at a time, in bytes. Each upload holds a little more
+/// than that beside its buffers; four times as much is no faster, and takes four times the memory.
+const READ_AT_ONCE: usize = 64 << 10;
+
+/// How much of an answer an HTTP/2 stream takes before the client makes room for it, in bytes.
+const HTTP2_SEND_BUFFER: usize = 256 << 10;
 
 /// The first bytes of HTTP/2 (RFC 9113, section 3.4), as many as no HTTP/1 request begins with.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -189,7 +192,7 @@ fn http2_builder(limits: &LimitsSettings) -> http2::Builder<TokioExecutor> {
         // An upload fills a window per round trip.
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
-        .max_send_buf_size(READ_AT_ONCE)
+        .max_send_buf_size(HTTP2_SEND_BUFFER)
         // Finds out about clients that vanished without a word.
         .keep_alive_interval(std::time::Duration::from_secs(20))
         .keep_alive_timeout(std::time::Duration::from_secs(20));

@@ -53,7 +53,7 @@ pub struct LimitsSettings {
     /// How long a connection may stay open between requests. Reverse proxies keep theirs for up to
     /// 60 seconds; a shorter time here makes them send into a closing connection.
     pub idle_seconds: u64,
-    /// The size of a request's head; a larger one is answered 431. At least 8192.
+    /// The size of a request's head; a larger one is answered 431.
     pub header_bytes: usize,
     /// The number of headers of a request; more are answered 431.
     pub headers: usize,

@@ -1,10 +1,28 @@
-//! Listening sockets that were opened before us: systemd's socket activation.
+//! What a server asks of the system once, when it starts.
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
 use rustix::net::sockopt;
-use rustix::process::{PidfdFlags, PidfdGetfdFlags};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, Resource, Rlimit};
+
+/// Raises the number of files and sockets that this process may have open to the most that the
+/// system allows it, and returns that number; `None` stands for no limit. Service managers start
+/// processes with 1024, for the sake of programs that use `select`, and expect servers to do this.
+///
+/// # Errors
+/// When the system refuses.
+pub fn raise_open_file_limit() -> io::Result<Option<u64>> {
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    rustix::process::setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )?;
+    Ok(maximum)
+}
 
 /// A handle of our own for the listening socket that the service manager left open as file
 /// descriptor `number` (the first is 3; see `sd_listen_fds(3)`).
@@ -43,6 +61,12 @@ mod tests {
         let client = TcpStream::connect(original.local_addr().unwrap()).unwrap();
         let (_, peer) = inherited.accept().unwrap();
         assert_eq!(peer, client.local_addr().unwrap());
+    }
+
+    #[test]
+    fn as_many_files_may_be_open_as_the_system_allows() {
+        let most = raise_open_file_limit().unwrap();
+        assert_eq!(rustix::process::getrlimit(Resource::Nofile).current, most);
     }
 
     #[test]
