@@ -1,0 +1,79 @@
+//! How a command says that it failed: the reason, its causes, and the next step.
+
+use std::fmt::{self, Display};
+
+use anyhow::Error;
+
+use crate::output::{Closed, say};
+
+/// An error with the next step beside it.
+#[derive(Debug)]
+struct Hinted {
+    hint: String,
+    source: Error,
+}
+
+impl Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.source()
+    }
+}
+
+/// Puts the next step beside an error.
+pub trait Hint<T> {
+    /// The same result; if it is an error, `hint` is said after it.
+    ///
+    /// # Errors
+    /// The error that was there.
+    fn hint(self, hint: impl Display) -> Result<T, Error>;
+}
+
+impl<T, E: Into<Error>> Hint<T> for Result<T, E> {
+    fn hint(self, hint: impl Display) -> Result<T, Error> {
+        self.map_err(|error| hinted(error, hint))
+    }
+}
+
+/// An error with the next step beside it.
+pub fn hinted(error: impl Into<Error>, hint: impl Display) -> Error {
+    Error::new(Hinted {
+        hint: hint.to_string(),
+        source: error.into(),
+    })
+}
+
+/// Says why a command failed. Nothing is said, and `false` returned, when it only lost the reader
+/// of its output.
+#[must_use]
+pub fn report(error: &Error) -> bool {
+    if error.chain().any(|cause| cause.is::<Closed>()) {
+        return false;
+    }
+    let mut said = format!("error: {error}");
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // Many libraries repeat their cause in their own text.
+        if !said.contains(&cause) {
+            said.push_str(": ");
+            said.push_str(&cause);
+        }
+    }
+    say(said);
+    if let Some(hint) = hint_of(error) {
+        say(format_args!("hint: {hint}"));
+    }
+    true
+}
+
+fn hint_of(error: &Error) -> Option<&str> {
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Hinted>())
+        .map(|hinted| hinted.hint.as_str())
+}

@@ -1,0 +1,36 @@
+//! The `naru` binary: configuration in, running registry out, and the command line beside it.
+//!
+//! Read in this order:
+//! - [`cli`]: every command, and the flags that all of them take;
+//! - [`config`]: one file, the environment over it, flags over that;
+//! - [`commands`]: what each command does, one file per noun;
+//! - [`check`]: `naru check`, the client that tells what is wrong with a registry;
+//! - [`output`], [`progress`], [`failure`]: what is printed, and how failure is said.
+
+pub mod check;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod failure;
+pub mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+
+/// Runs the command line of this process. The exit status is 0, 1 if the command failed, and 2 if
+/// it was not understood.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return cli::explain(&usage),
+    };
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if failure::report(&error) => ExitCode::FAILURE,
+        Err(_) => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,142 @@
+//! Configuration: where settings come from, and what is said when one is wrong.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use naru::config::{self, Config, Loaded, Problem, Sources};
+use tempfile::TempDir;
+
+/// A configuration file and variables.
+fn sources(scratch: &TempDir, text: &str, variables: &[(&str, &str)]) -> Sources {
+    let file = scratch.path().join("naru.toml");
+    fs::write(&file, text).unwrap();
+    Sources {
+        file: Some(file),
+        environment: variables
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        flags: Vec::new(),
+    }
+}
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Problem> {
+    config::load(sources(&TempDir::new().unwrap(), text, variables))
+}
+
+/// What is said about a wrong configuration.
+fn complaint(text: &str, variables: &[(&str, &str)]) -> String {
+    let scratch = TempDir::new().unwrap();
+    let problem = config::load(sources(&scratch, text, variables)).unwrap_err();
+    let directory = format!("{}/", scratch.path().display());
+    problem.to_string().replace(&directory, "")
+}
+
+fn secret_file(scratch: &TempDir, text: &str, mode: u32) -> PathBuf {
+    let path = scratch.path().join("secret");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    path
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_line_caret_and_the_nearest_known_key() {
+    insta::assert_snapshot!(complaint("[log]\n\n# colours?\nlevle = \"debug\"\n", &[]), @r#"
+    naru.toml:4:1: unknown key `levle` in [log]
+      |
+    4 | levle = "debug"
+      | ^^^^^ did you mean `level`?
+    "#);
+}
+
+#[test]
+fn an_unknown_section_is_shown_with_the_nearest_known_one() {
+    insta::assert_snapshot!(complaint("[lgo]\nlevel = \"debug\"\n", &[]), @r#"
+    naru.toml:1:2: unknown section `lgo`
+      |
+    1 | [lgo]
+      |  ^^^ did you mean `log`?
+    "#);
+}
+
+#[test]
+fn a_key_like_no_other_is_answered_with_the_known_ones() {
+    insta::assert_snapshot!(complaint("[log]\nxyz = 1\n", &[]), @r#"
+    naru.toml:2:1: unknown key `xyz` in [log]
+      |
+    2 | xyz = 1
+      | ^^^ known here: `format`, `level`
+    "#);
+}
+
+#[test]
+fn a_word_that_is_none_of_the_known_ones_is_shown_in_its_line() {
+    insta::assert_snapshot!(complaint("[log]\nformat = \"jsn\"\n", &[]), @r#"
+    naru.toml:2:10: `log.format` cannot be `jsn`
+      |
+    2 | format = "jsn"
+      |          ^^^^^ did you mean `json`?
+    "#);
+}
+
+#[test]
+fn a_value_of_another_kind_is_shown_in_its_line() {
+    insta::assert_snapshot!(complaint("log = { level = 3 }\n", &[]), @r#"
+    naru.toml:1:17: `log.level`: invalid type: integer `3`, expected a string
+      |
+    1 | log = { level = 3 }
+      |                 ^
+    "#);
+}
+
+#[test]
+fn what_is_no_toml_is_shown_in_its_line() {
+    insta::assert_snapshot!(complaint("[log]\nlevel = info\n", &[]), @r#"
+    naru.toml:2:9: string values must be quoted
+      |
+    2 | level = info
+      |         ^^^^
+    "#);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let file = Path::new("there/is/none.toml");
+    let sources = Sources { file: Some(file.into()), ..Sources::default() };
+    insta::assert_snapshot!(config::load(sources).unwrap_err(), @"there/is/none.toml: cannot be read: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_wrong_variable_is_named_with_the_right_one() {
+    insta::assert_snapshot!(complaint("", &[("NARU_LOG__LEVLE", "debug")]), @"environment variable NARU_LOG__LEVLE: unknown key `levle` in [log]; did you mean `NARU_LOG__LEVEL`?");
+}
+
+#[test]
+fn a_variable_below_a_setting_is_refused() {
+    insta::assert_snapshot!(complaint("", &[("NARU_LOG__LEVEL", "a"), ("NARU_LOG__LEVEL__X", "b")]), @"environment variable NARU_LOG__LEVEL__X: `level` is a setting, not a section");
+}
+
+#[test]
+fn the_environment_stands_over_the_file() {
+    let loaded = load("[log]\nlevel = \"warn\"\n", &[("NARU_LOG__LEVEL", "debug")]).unwrap();
+    assert_eq!(loaded.config.log.level, "debug");
+}
+
+#[test]
+fn a_variable_without_two_underscores_is_no_setting() {
+    let kubernetes = [("NARU_PORT", "tcp://10.0.0.1:80"), ("NARU_SERVICE_HOST", "10.0.0.1")];
+    load("", &kubernetes).unwrap();
+}
+
+#[test]
+fn a_variable_that_looks_like_a_number_may_be_a_text() {
+    let loaded = load("", &[("NARU_LOG__LEVEL", "12")]).unwrap();
+    assert_eq!(loaded.config.log.level, "12");
+}
+
+#[test]
+fn a_file_of_defaults_says_the_same_as_no_file() {
+    let example: Config = toml::from_str(config::inspect::EXAMPLE).unwrap();
+    assert_eq!(format!("{example:#?}"), format!("{:#?}", Config::default()));
+}
