@@ -62,7 +62,7 @@ impl Body {
         Self::file_range(FileRange::new(file, range), to)
     }
 
-    /// As [`Body::file`], for a range that somebody else has opened.
+    /// As [`Self::file`], for a range that the blob store has opened.
     #[must_use]
     pub fn file_range(mut range: FileRange, to: &ConnectionInfo) -> Self {
         if range.is_empty() {
