@@ -1,0 +1,1 @@
+//! Docker and containerd daemons with directories and sockets of their own.

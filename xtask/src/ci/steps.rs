@@ -1,0 +1,389 @@
+//! What the run consists of. To add a step, write its function and give it a row in [`STEPS`].
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Session;
+use super::summary::{self, Outcome};
+use crate::services::{self, Services};
+use crate::shell::{self, Log};
+use crate::{dependencies, doors, licences, prerequisites, tools, workspace};
+
+/// One part of the run.
+pub(super) struct Step {
+    /// What `--only` and `--skip` call it.
+    pub(super) name: &'static str,
+    /// What it does, for the one who watches.
+    pub(super) title: &'static str,
+    /// Steps without which this one makes no sense.
+    pub(super) needs: &'static [&'static str],
+    /// Does it.
+    pub(super) run: fn(&mut Session, &Log) -> Result<Outcome>,
+}
+
+/// Every step, in order.
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        name: "install",
+        title: "what the tests need and this machine lacks",
+        needs: &[],
+        run: install,
+    },
+    Step {
+        name: "fmt",
+        title: "rustfmt",
+        needs: &[],
+        run: fmt,
+    },
+    Step {
+        name: "doors",
+        title: "crates depend on each other as drawn",
+        needs: &[],
+        run: doors,
+    },
+    Step {
+        name: "licences",
+        title: "licences, bans and sources of dependencies",
+        needs: &[],
+        run: licences,
+    },
+    Step {
+        name: "dependencies",
+        title: "every dependency is used and explained",
+        needs: &[],
+        run: dependencies,
+    },
+    Step {
+        name: "shell",
+        title: "shellcheck",
+        needs: &[],
+        run: shell,
+    },
+    Step {
+        name: "clippy",
+        title: "clippy over all targets, warnings are errors",
+        needs: &[],
+        run: clippy,
+    },
+    Step {
+        name: "doc",
+        title: "the documentation, private items too",
+        needs: &["clippy"],
+        run: doc,
+    },
+    Step {
+        name: "build",
+        title: "the binary and every test",
+        needs: &["clippy"],
+        run: build,
+    },
+    Step {
+        name: "test",
+        title: "all tests, on SQLite and a directory",
+        needs: &["build"],
+        run: test_sqlite_directory,
+    },
+    Step {
+        name: "test-s3",
+        title: "tests of the whole registry, on SQLite and S3",
+        needs: &["build"],
+        run: test_sqlite_s3,
+    },
+    Step {
+        name: "test-pg",
+        title: "tests of the whole registry, on PostgreSQL and a directory",
+        needs: &["build"],
+        run: test_postgres_directory,
+    },
+    Step {
+        name: "test-pg-s3",
+        title: "tests of the whole registry, on PostgreSQL and S3",
+        needs: &["build"],
+        run: test_postgres_s3,
+    },
+    Step {
+        name: "tools",
+        title: "the Go programs that the tests use",
+        needs: &[],
+        run: await_tools,
+    },
+    Step {
+        name: "crashes",
+        title: "kill -9 under load, again and again",
+        needs: &["build"],
+        run: crashes,
+    },
+    Step {
+        name: "conformance",
+        title: "the OCI conformance suite, on all four grades",
+        needs: &["build"],
+        run: conformance,
+    },
+    Step {
+        name: "clients",
+        title: "real clients, on SQLite and a directory",
+        needs: &["build", "tools"],
+        run: clients_small,
+    },
+    Step {
+        name: "clients-pg-s3",
+        title: "real clients, on PostgreSQL and S3",
+        needs: &["build", "tools"],
+        run: clients_large,
+    },
+];
+
+/// The longest a single command of the run may take.
+const LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// A database and a blob store, as the test kit knows them by name.
+#[derive(Clone, Copy)]
+struct Grade {
+    database: &'static str,
+    blobstore: &'static str,
+}
+
+const SMALL: Grade = Grade {
+    database: "sqlite",
+    blobstore: "directory",
+};
+const SQLITE_S3: Grade = Grade {
+    database: "sqlite",
+    blobstore: "s3",
+};
+const POSTGRES_DIRECTORY: Grade = Grade {
+    database: "postgres",
+    blobstore: "directory",
+};
+const LARGE: Grade = Grade {
+    database: "postgres",
+    blobstore: "s3",
+};
+
+fn install(session: &mut Session, _: &Log) -> Result<Outcome> {
+    let note = prerequisites::install()?;
+    // The Go programs take minutes of one core; they are built beside everything up to the clients.
+    session.tools = Some(std::thread::spawn(tools::build_all));
+    Ok(Outcome::passed(note))
+}
+
+fn fmt(_: &mut Session, log: &Log) -> Result<Outcome> {
+    log.run(
+        shell::cargo().args(["fmt", "--all", "--", "--check"]),
+        LIMIT,
+    )?;
+    Ok(Outcome::passed(""))
+}
+
+fn doors(_: &mut Session, _: &Log) -> Result<Outcome> {
+    Ok(Outcome::passed(doors::check(&workspace::members()?)?))
+}
+
+fn licences(_: &mut Session, log: &Log) -> Result<Outcome> {
+    Ok(Outcome::passed(licences::check(log)?))
+}
+
+fn dependencies(_: &mut Session, _: &Log) -> Result<Outcome> {
+    Ok(Outcome::passed(
+        dependencies::check(&workspace::members()?)?,
+    ))
+}
+
+fn shell(_: &mut Session, log: &Log) -> Result<Outcome> {
+    let Some(shellcheck) = workspace::find_program("shellcheck") else {
+        return Ok(Outcome::skipped("no shellcheck"));
+    };
+    let mut command = Command::new(shellcheck);
+    command
+        .current_dir(workspace::root())
+        .args(shell_scripts()?);
+    log.run(&mut command, LIMIT)?;
+    Ok(Outcome::passed(""))
+}
+
+/// Every script under version control that names a shell in its first line.
+fn shell_scripts() -> Result<Vec<String>> {
+    let root = workspace::root();
+    let listed = shell::output(Command::new("git").current_dir(&root).arg("ls-files"))?;
+    let is_script = |path: &&str| {
+        let text = std::fs::read(root.join(path)).unwrap_or_default();
+        text.starts_with(b"#!/bin/sh") || text.starts_with(b"#!/usr/bin/env bash")
+    };
+    Ok(listed
+        .lines()
+        .filter(is_script)
+        .map(str::to_owned)
+        .collect())
+}
+
+fn clippy(_: &mut Session, log: &Log) -> Result<Outcome> {
+    let words = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    log.run(shell::cargo().args(words), LIMIT)?;
+    Ok(Outcome::passed(""))
+}
+
+fn doc(_: &mut Session, log: &Log) -> Result<Outcome> {
+    let words = [
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--locked",
+    ];
+    log.run(
+        shell::cargo()
+            .args(words)
+            .env("RUSTDOCFLAGS", "-D warnings"),
+        LIMIT,
+    )?;
+    Ok(Outcome::passed(""))
+}
+
+fn build(_: &mut Session, log: &Log) -> Result<Outcome> {
+    // One command, so that the tests run the very binary that was built with their features.
+    log.run(
+        shell::cargo().args(["test", "--workspace", "--no-run", "--locked"]),
+        LIMIT,
+    )?;
+    for target in outside_tests()? {
+        let words = [
+            "test",
+            "--workspace",
+            "--no-run",
+            "--locked",
+            "--test",
+            &target,
+        ];
+        log.run(shell::cargo().args(words), LIMIT)?;
+    }
+    Ok(Outcome::passed(""))
+}
+
+fn test_sqlite_directory(session: &mut Session, log: &Log) -> Result<Outcome> {
+    run_tests(session, log, SMALL, &["--workspace".to_owned()])
+}
+
+fn test_sqlite_s3(session: &mut Session, log: &Log) -> Result<Outcome> {
+    run_tests(session, log, SQLITE_S3, &graded_packages()?)
+}
+
+fn test_postgres_directory(session: &mut Session, log: &Log) -> Result<Outcome> {
+    run_tests(session, log, POSTGRES_DIRECTORY, &graded_packages()?)
+}
+
+fn test_postgres_s3(session: &mut Session, log: &Log) -> Result<Outcome> {
+    run_tests(session, log, LARGE, &graded_packages()?)
+}
+
+fn await_tools(session: &mut Session, log: &Log) -> Result<Outcome> {
+    let _ = log;
+    let note = match session.tools.take() {
+        Some(building) => building
+            .join()
+            .map_err(|_| anyhow::anyhow!("the build of the tools panicked"))??,
+        None => tools::build_all()?,
+    };
+    Ok(Outcome::passed(note))
+}
+
+fn crashes(session: &mut Session, log: &Log) -> Result<Outcome> {
+    run_outside_test(session, log, SMALL, "crashes")
+}
+
+fn conformance(session: &mut Session, log: &Log) -> Result<Outcome> {
+    if workspace::environment("NARU_CONFORMANCE_BIN").is_none() {
+        return Ok(Outcome::skipped(
+            "NARU_CONFORMANCE_BIN names no binary of the OCI conformance suite",
+        ));
+    }
+    let mut notes = Vec::new();
+    for grade in [SMALL, SQLITE_S3, POSTGRES_DIRECTORY, LARGE] {
+        notes.push(run_outside_test(session, log, grade, "conformance")?.note);
+    }
+    Ok(Outcome::passed(notes.last().cloned().unwrap_or_default()))
+}
+
+fn clients_small(session: &mut Session, log: &Log) -> Result<Outcome> {
+    run_outside_test(session, log, SMALL, "clients")
+}
+
+fn clients_large(session: &mut Session, log: &Log) -> Result<Outcome> {
+    run_outside_test(session, log, LARGE, "clients")
+}
+
+/// Runs a test program that is not part of plain `cargo test`, since it needs other programs.
+fn run_outside_test(session: &mut Session, log: &Log, grade: Grade, name: &str) -> Result<Outcome> {
+    if !outside_tests()?.iter().any(|target| target == name) {
+        return Ok(Outcome::skipped(format!(
+            "there is no test program `{name}` yet"
+        )));
+    }
+    let words = ["--workspace", "--test", name].map(str::to_owned);
+    run_tests(session, log, grade, &words)
+}
+
+/// Test programs whose manifest says `test = false`: they run as steps of their own.
+fn outside_tests() -> Result<Vec<String>> {
+    let members = workspace::members()?;
+    let packages = members.workspace_packages();
+    let targets = packages.iter().flat_map(|package| &package.targets);
+    let outside = targets.filter(|target| target.is_test() && !target.test);
+    Ok(outside.map(|target| target.name.clone()).collect())
+}
+
+/// The crates whose tests depend on the grade, which are those that use a whole registry from the
+/// test kit. The contract suites of the lower rooms meet every backend by themselves.
+fn graded_packages() -> Result<Vec<String>> {
+    let members = workspace::members()?;
+    let mut words = vec!["--tests".to_owned()];
+    for package in members.workspace_packages() {
+        let kit = package
+            .dependencies
+            .iter()
+            .find(|dependency| dependency.name == "naru-testkit");
+        if kit.is_some_and(|kit| kit.features.iter().any(|feature| feature == "registry")) {
+            words.extend(["--package".to_owned(), package.name.to_string()]);
+        }
+    }
+    Ok(words)
+}
+
+/// `cargo test` on one grade; the note is the sum of the closing lines.
+fn run_tests(session: &mut Session, log: &Log, grade: Grade, words: &[String]) -> Result<Outcome> {
+    if session.services.is_none() {
+        session.services = Some(Services::start()?);
+    }
+    let mut command = shell::cargo();
+    command
+        .args(["test", "--locked", "--no-fail-fast"])
+        .args(words);
+    command.env("NARU_TEST_DATABASE", grade.database);
+    command.env("NARU_TEST_BLOBSTORE", grade.blobstore);
+    command.env("NARU_TEST_TOOLS", tools::directory());
+    command.env("NARU_TEST_SKIPS", &session.skips);
+    command.env(services::MOTO_VARIABLE, prerequisites::moto_server());
+    if !session.lenient {
+        command.env("NARU_TEST_REQUIRE_ALL", "1");
+    }
+    let services = session
+        .services
+        .as_ref()
+        .context("the services have just been started")?;
+    command.envs(services.variables());
+    let ran = log.run(&mut command, LIMIT);
+    let sum = summary::add_up(&log.text());
+    ran.with_context(|| sum.clone().unwrap_or_else(|| "no test ran".to_owned()))?;
+    Ok(Outcome::passed(
+        sum.unwrap_or_else(|| "no test to run".to_owned()),
+    ))
+}

@@ -1,0 +1,293 @@
+//! What the tests need beyond a Rust toolchain and a C compiler, and how a fresh machine gets it:
+//! from the system's packages (Debian's names) and from the language registries.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::say::say;
+use crate::shell::{self, Log};
+use crate::workspace;
+
+/// A file or program that must be there, and the Debian package that brings it.
+struct Need {
+    /// The name of a program, or an absolute path.
+    proof: &'static str,
+    package: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        proof: "git",
+        package: "git",
+    },
+    Need {
+        proof: "cc",
+        package: "gcc",
+    },
+    Need {
+        proof: "/usr/share/doc/libc6-dev",
+        package: "libc6-dev",
+    },
+    Need {
+        proof: "/etc/ssl/certs/ca-certificates.crt",
+        package: "ca-certificates",
+    },
+    Need {
+        proof: "curl",
+        package: "curl",
+    },
+    Need {
+        proof: "shellcheck",
+        package: "shellcheck",
+    },
+    // Databases and object stores
+    Need {
+        proof: "/usr/share/doc/postgresql",
+        package: "postgresql",
+    },
+    Need {
+        proof: "/usr/share/doc/python3-venv",
+        package: "python3-venv",
+    },
+    // Clients
+    Need {
+        proof: "/usr/sbin/dockerd",
+        package: "docker.io",
+    },
+    Need {
+        proof: "podman",
+        package: "podman",
+    },
+    Need {
+        proof: "skopeo",
+        package: "skopeo",
+    },
+    Need {
+        proof: "buildah",
+        package: "buildah",
+    },
+    Need {
+        proof: "/usr/bin/containerd",
+        package: "containerd",
+    },
+    Need {
+        proof: "umoci",
+        package: "umoci",
+    },
+    Need {
+        proof: "runc",
+        package: "runc",
+    },
+    Need {
+        proof: "crun",
+        package: "crun",
+    },
+    Need {
+        proof: "gh",
+        package: "gh",
+    },
+    // Certificates by ACME, and reverse proxies
+    Need {
+        proof: "pebble",
+        package: "pebble",
+    },
+    Need {
+        proof: "nginx",
+        package: "nginx-light",
+    },
+    Need {
+        proof: "haproxy",
+        package: "haproxy",
+    },
+    Need {
+        proof: "caddy",
+        package: "caddy",
+    },
+];
+
+/// The lowest Go that builds the programs in `tools/`, and the module that brings one.
+const GO_MINIMUM: (u32, u32) = (1, 26);
+const GO_MODULE: &str = "golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64";
+
+/// The S3 server of the tests, from the Python package index.
+const MOTO: &str = "moto[server,s3]==5.2.2";
+
+/// Packages come from a mirror that may be slow, but never this slow.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Installs what is missing, and says what that was. Fails naming exactly what cannot be had.
+pub(crate) fn install() -> Result<String> {
+    let log = Log::begin("install")?;
+    let packages = install_packages(&log)?;
+    let components = install_components(&log)?;
+    install_go(&log)?;
+    install_moto(&log)?;
+    let note = [packages, components].concat();
+    Ok(if note.is_empty() {
+        "nothing was missing".to_owned()
+    } else {
+        note.join(", ")
+    })
+}
+
+/// The path of `moto_server` in its own Python environment.
+pub(crate) fn moto_server() -> PathBuf {
+    workspace::cache_directory().join("moto/bin/moto_server")
+}
+
+/// The `go` to build with: the machine's own if it is new enough, else the one in the cache.
+pub(crate) fn go() -> PathBuf {
+    match workspace::find_program("go") {
+        Some(go) if version_of(&go).is_some_and(|version| version >= GO_MINIMUM) => go,
+        _ => workspace::cache_directory().join("go/bin/go"),
+    }
+}
+
+fn install_packages(log: &Log) -> Result<Vec<String>> {
+    let missing: Vec<String> = NEEDS
+        .iter()
+        .filter(|need| !is_there(need.proof))
+        .map(|need| need.package.to_owned())
+        .collect();
+    if !missing.is_empty() {
+        apt_install(log, &missing)?;
+    }
+    Ok(missing)
+}
+
+fn is_there(proof: &str) -> bool {
+    if proof.starts_with('/') {
+        Path::new(proof).exists()
+    } else {
+        workspace::find_program(proof).is_some()
+    }
+}
+
+/// Installs Debian packages, as root or with `sudo` where it asks for no password.
+fn apt_install(log: &Log, packages: &[String]) -> Result<()> {
+    let names = packages.join(" ");
+    let by_hand = format!("missing Debian packages; install them with: apt-get install {names}");
+    if workspace::find_program("apt-get").is_none() {
+        bail!(
+            "this machine has no apt-get, and these Debian packages' programs are missing: {names}"
+        );
+    }
+    say!("    installing {names}");
+    log.run(as_root("apt-get").args(["update", "-q"]), LIMIT)
+        .context(by_hand.clone())?;
+    let mut install = as_root("apt-get");
+    install
+        .args(["install", "-q", "-y", "--no-install-recommends"])
+        .args(packages);
+    log.run(&mut install, LIMIT).context(by_hand)
+}
+
+/// A command that runs as root: directly, or through `sudo`.
+fn as_root(program: &str) -> Command {
+    let user = shell::output(Command::new("id").arg("-u")).unwrap_or_default();
+    let mut command = if user == "0" {
+        Command::new(program)
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.args([
+            "--non-interactive",
+            "--preserve-env=DEBIAN_FRONTEND",
+            program,
+        ]);
+        sudo
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// rustfmt and clippy, where the toolchain came without them.
+fn install_components(log: &Log) -> Result<Vec<String>> {
+    let absent = |(program, _): &(&str, &str)| workspace::find_program(program).is_none();
+    let wanted = [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")];
+    let missing: Vec<String> = wanted
+        .into_iter()
+        .filter(absent)
+        .map(|(_, component)| component.to_owned())
+        .collect();
+    if !missing.is_empty() {
+        let by_hand = format!("missing parts of the Rust toolchain: {}", missing.join(" "));
+        let mut rustup = Command::new("rustup");
+        log.run(rustup.args(["component", "add"]).args(&missing), LIMIT)
+            .context(by_hand)?;
+    }
+    Ok(missing)
+}
+
+/// A Go toolchain, where the machine has none that is new enough. Debian's older Go fetches the
+/// newer one as the module `golang.org/toolchain`, checked against the Go checksum database.
+fn install_go(log: &Log) -> Result<()> {
+    if version_of(&go()).is_some_and(|version| version >= GO_MINIMUM) {
+        return Ok(());
+    }
+    if workspace::find_program("go").is_none() {
+        apt_install(log, &["golang-go".to_owned()])?;
+    }
+    let old = workspace::find_program("go").context("golang-go brought no `go`")?;
+    let modules = workspace::cache_directory().join("go-toolchain");
+    let mut download = Command::new(&old);
+    // Outside every module, so that the old Go reads no go.mod that is too new for it.
+    download
+        .current_dir("/")
+        .args(["mod", "download", GO_MODULE]);
+    download
+        .env("GOMODCACHE", &modules)
+        .env("GOFLAGS", "-modcacherw");
+    log.run(&mut download, LIMIT)
+        .context(format!("missing: Go {}.{}", GO_MINIMUM.0, GO_MINIMUM.1))?;
+    let unpacked = modules.join(GO_MODULE);
+    for programs in ["bin", "pkg/tool/linux_amd64"] {
+        make_executable(&unpacked.join(programs))?;
+    }
+    let link = workspace::cache_directory().join("go");
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(&unpacked, &link)?;
+    Ok(())
+}
+
+/// Modules come without file modes; the programs of a toolchain need theirs.
+fn make_executable(directory: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
+        fs::set_permissions(entry?.path(), fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// Major and minor version, from `go version go1.26.8 linux/amd64`.
+fn version_of(go: &Path) -> Option<(u32, u32)> {
+    let text = shell::output(Command::new(go).env("GOTOOLCHAIN", "local").arg("version")).ok()?;
+    let mut numbers = text
+        .split_whitespace()
+        .nth(2)?
+        .strip_prefix("go")?
+        .split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// The S3 server of the tests, in a Python environment of its own outside the tree.
+fn install_moto(log: &Log) -> Result<()> {
+    let environment = workspace::cache_directory().join("moto");
+    let stamp = environment.join("naru-stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == MOTO) && moto_server().is_file() {
+        return Ok(());
+    }
+    let missing = format!("missing: {MOTO} from the Python package index");
+    // Debian's own Python: another one first in PATH may lack the venv module.
+    let mut venv = Command::new("/usr/bin/python3");
+    venv.args(["-m", "venv", "--clear"]).arg(&environment);
+    log.run(&mut venv, LIMIT).context(missing.clone())?;
+    let mut pip = Command::new(environment.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", MOTO]);
+    log.run(&mut pip, LIMIT).context(missing)?;
+    fs::write(stamp, MOTO)?;
+    Ok(())
+}
