@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
 use naru_handoff::FileRange;
 use tokio::task::JoinHandle;
 
@@ -87,6 +88,19 @@ impl Body {
         B::Error: Into<BoxError>,
     {
         Self(Kind::Stream(body.map_err(Into::into).boxed_unsync()))
+    }
+
+    /// Bytes as they come from a remote store. Their number is not known here: the handler that
+    /// knows it sets `Content-Length`, and hyper holds the stream to it.
+    pub fn byte_stream<S, E>(bytes: S) -> Self
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        Self::stream(StreamBody::new(bytes.map(|bytes| match bytes {
+            Ok(bytes) => Ok(Frame::data(bytes)),
+            Err(error) => Err(error.into()),
+        })))
     }
 }
 
@@ -270,6 +284,15 @@ mod tests {
         let body = Body::file(file_of(b"short"), 0..100, &ConnectionInfo::default());
         assert_eq!(body.size_hint().exact(), Some(100));
         assert!(body.collect().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_stream_passes_on_its_bytes_and_its_error() {
+        let parts = ["one", "two"].map(|part| Ok::<_, io::Error>(Bytes::from(part)));
+        let whole = futures_util::stream::iter(parts);
+        assert_eq!(collected(Body::byte_stream(whole)).await, b"onetwo");
+        let broken = futures_util::stream::iter([Err::<Bytes, _>(io::Error::other("gone"))]);
+        assert!(Body::byte_stream(broken).collect().await.is_err());
     }
 
     #[tokio::test]
