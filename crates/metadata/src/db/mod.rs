@@ -1,0 +1,358 @@
+//! The seam: both databases behind one set of verbs.
+//!
+//! [`Db::read`] gives a connection for questions, [`Db::write`] a transaction. A question is a
+//! function over `&mut Conn` with one SQL text for both databases; [`Tx`] is a `Conn` too.
+
+mod arg;
+pub(crate) mod constraints;
+mod dialect;
+pub(crate) mod migrate;
+mod postgres;
+mod row;
+mod sqlite;
+mod statement;
+mod writer;
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
+
+pub use arg::Arg;
+pub use dialect::Dialect;
+pub use migrate::SchemaPolicy;
+pub use row::{Column, FromColumn, FromRow, FromStored, Row, Stored};
+pub use statement::Statement;
+pub(crate) use statement::statements;
+
+use crate::changes::{self, ChangeStamp};
+use crate::error::{Error, Result};
+use crate::settings::{DatabaseSettings, Place};
+
+/// The database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(sqlite::SqliteDb),
+    Postgres(postgres::PostgresDb),
+}
+
+impl Db {
+    /// Opens the database that the settings name; a relative path is in `data`.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] if its schema is not this program's and `policy` does not let it be
+    /// changed; [`Error::Refused`] if the settings are wrong or the server does not keep what it
+    /// acknowledges; [`Error::Unavailable`] if it does not answer.
+    pub async fn open(
+        settings: &DatabaseSettings,
+        data: &Path,
+        policy: SchemaPolicy,
+    ) -> Result<Self> {
+        let (inner, place) = match settings.place(data)? {
+            Place::Sqlite(file) => {
+                let connections = settings.connections.unwrap_or_else(default_readers);
+                let create = policy == SchemaPolicy::CreateOrMigrate;
+                let db = sqlite::SqliteDb::open(&file, connections, create).await?;
+                (Inner::Sqlite(db), file.display().to_string())
+            }
+            Place::Postgres(url) => {
+                let db = postgres::PostgresDb::open(&url, settings).await?;
+                (Inner::Postgres(db), "the PostgreSQL server".to_owned())
+            }
+        };
+        let db = Self { inner: Arc::new(inner) };
+        migrate::prepare(&db, policy, &place).await?;
+        Ok(db)
+    }
+
+    /// A connection for questions. Each question sees what is committed when it is asked.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Busy`] within five seconds.
+    pub async fn read(&self) -> Result<Conn> {
+        let driver = match &*self.inner {
+            Inner::Sqlite(db) => Driver::Reader(db.readers.get().await?),
+            Inner::Postgres(db) => Driver::Postgres(db.connection().await?),
+        };
+        Ok(Conn { driver, failed: false })
+    }
+
+    /// A transaction. Between this and [`Tx::commit`] wait for nothing but the database: on SQLite
+    /// every other writer waits meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Busy`] within five seconds.
+    pub async fn write(&self) -> Result<Tx> {
+        let driver = match &*self.inner {
+            Inner::Sqlite(db) => Driver::Writer(db.writer.lease().await?),
+            Inner::Postgres(db) => Driver::Postgres(db.begin().await?),
+        };
+        Ok(Tx { conn: Conn { driver, failed: false } })
+    }
+
+    /// A stamp that differs from an earlier one if another process changed something in between:
+    /// anything at all on SQLite; on PostgreSQL something that access depends on, in this process
+    /// too. Cheap enough to ask several times a second.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn changes(&self) -> Result<ChangeStamp> {
+        match &*self.inner {
+            Inner::Sqlite(db) => db.writer.data_version().await.map(ChangeStamp::new),
+            Inner::Postgres(_) => changes::access_stamp(&mut self.read().await?).await,
+        }
+    }
+
+    /// Whether other processes may write to it as a matter of course, as replicas on PostgreSQL
+    /// do.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(&*self.inner, Inner::Postgres(_))
+    }
+
+    /// Which of the two databases it is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match &*self.inner {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Lets those who wait for a commit finish, then closes every connection.
+    pub async fn close(&self) {
+        match &*self.inner {
+            Inner::Sqlite(db) => db.close().await,
+            Inner::Postgres(db) => db.close().await,
+        }
+    }
+}
+
+fn default_readers() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    u32::try_from(processors).unwrap_or(8).clamp(2, 8)
+}
+
+/// A connection: questions go to it, and inside a [`Tx`] changes too.
+#[derive(Debug)]
+pub struct Conn {
+    driver: Driver,
+    /// A statement failed, or its future was dropped before it ended.
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum Driver {
+    Reader(sqlite::Reader),
+    Writer(writer::Lease),
+    Postgres(postgres::Connection),
+}
+
+/// Runs one of sqlx's verbs on whichever connection it is, and makes one type of the two answers.
+macro_rules! run {
+    ($conn:ident, $statement:ident, $args:ident, $verb:ident,
+     |$answer:ident| $sqlite:expr, $postgres:expr) => {{
+        $conn.begin_statement()?;
+        let outcome = match &mut $conn.driver {
+            Driver::Postgres(connection) => {
+                let args = arg::for_postgres($args)?;
+                let query = sqlx::query_with($statement.text(Dialect::Postgres), args);
+                let timeout = connection.timeout();
+                let answer = query.$verb(connection.connection()?);
+                let answer = tokio::time::timeout(timeout, answer).await;
+                connection.judge(answer).map(|$answer| $postgres)
+            }
+            sqlite => {
+                let args = arg::for_sqlite($args)?;
+                let query = sqlx::query_with($statement.text(Dialect::Sqlite), args);
+                let answer = query.$verb(sqlite.sqlite()?).await;
+                answer.map_err(Error::from).map(|$answer| $sqlite)
+            }
+        };
+        $conn.end_statement(outcome)
+    }};
+}
+
+impl Conn {
+    /// Every row of the answer.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn all<T: FromRow>(
+        &mut self,
+        statement: &'static Statement,
+        args: &[Arg<'_>],
+    ) -> Result<Vec<T>> {
+        let name = statement.name();
+        let rows: Vec<Row> = run!(self, statement, args, fetch_all, |rows| {
+            rows.into_iter().map(|row| Row::sqlite(row, name)).collect()
+        }, {
+            rows.into_iter().map(|row| Row::postgres(row, name)).collect()
+        })?;
+        rows.iter().map(T::from_row).collect()
+    }
+
+    /// The first row of the answer, if there is one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn optional<T: FromRow>(
+        &mut self,
+        statement: &'static Statement,
+        args: &[Arg<'_>],
+    ) -> Result<Option<T>> {
+        let name = statement.name();
+        let row: Option<Row> = run!(self, statement, args, fetch_optional, |row| {
+            row.map(|row| Row::sqlite(row, name))
+        }, {
+            row.map(|row| Row::postgres(row, name))
+        })?;
+        row.as_ref().map(T::from_row).transpose()
+    }
+
+    /// The one row that this statement always answers with.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn one<T: FromRow>(
+        &mut self,
+        statement: &'static Statement,
+        args: &[Arg<'_>],
+    ) -> Result<T> {
+        let row = self.optional(statement, args).await?;
+        row.ok_or_else(|| Error::Other(format!("{} answered with no row", statement.name())))
+    }
+
+    /// Changes something and says how many rows it touched.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn execute(
+        &mut self,
+        statement: &'static Statement,
+        args: &[Arg<'_>],
+    ) -> Result<u64> {
+        run!(self, statement, args, execute, |done| done.rows_affected(), done.rows_affected())
+    }
+
+    /// Which of the two databases it is.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self.driver {
+            Driver::Reader(_) | Driver::Writer(_) => Dialect::Sqlite,
+            Driver::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a script of a migration, already in the words of this database.
+    async fn run_script(&mut self, script: String) -> Result<()> {
+        self.begin_statement()?;
+        let script = AssertSqlSafe(script).into_sql_str();
+        let outcome = match &mut self.driver {
+            Driver::Postgres(connection) => connection.run(script).await,
+            sqlite => {
+                let done = sqlx::raw_sql(script).execute(sqlite.sqlite()?).await;
+                done.map(drop).map_err(Error::from)
+            }
+        };
+        self.end_statement(outcome)
+    }
+
+    /// Asks the database to understand a statement without running it: the test of all statements.
+    ///
+    /// # Errors
+    /// [`Error::Other`] with the reason.
+    pub async fn prepare(&mut self, statement: &'static Statement) -> Result<()> {
+        let text = statement.text(self.dialect()).into_sql_str();
+        let outcome = match &mut self.driver {
+            Driver::Postgres(connection) => connection.connection()?.prepare(text).await.map(drop),
+            sqlite => sqlite.sqlite()?.prepare(text).await.map(drop),
+        };
+        outcome.map_err(|error| Error::Other(format!("{}: {error}", statement.name())))
+    }
+
+    /// Counts as failed until it has ended well, so that a future dropped half-way counts too.
+    fn begin_statement(&mut self) -> Result<()> {
+        if self.failed {
+            return Err(Error::Aborted);
+        }
+        self.failed = !matches!(self.driver, Driver::Reader(_));
+        Ok(())
+    }
+
+    fn end_statement<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        match &outcome {
+            Ok(_) => self.failed = false,
+            Err(Error::Unavailable(_)) => self.driver.give_up(),
+            Err(_) => {}
+        }
+        outcome
+    }
+}
+
+impl Driver {
+    fn sqlite(&mut self) -> Result<&mut SqliteConnection> {
+        match self {
+            Self::Reader(reader) => reader.connection(),
+            Self::Writer(lease) => lease.connection(),
+            Self::Postgres(_) => Err(Error::Other("this is PostgreSQL".to_owned())),
+        }
+    }
+
+    /// A reading connection that failed is not used again; the others see to themselves.
+    fn give_up(&mut self) {
+        if let Self::Reader(reader) = self {
+            reader.give_up();
+        }
+    }
+}
+
+/// A transaction: changes that stand or fall together. Dropped, it leaves nothing behind.
+///
+/// After a statement failed nothing more can be done in it, on both databases: whoever wants to
+/// try something else begins anew.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped did nothing"]
+pub struct Tx {
+    conn: Conn,
+}
+
+impl Tx {
+    /// Makes the changes durable. When this returns `Ok`, they survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`] if a statement had failed; [`Error::CommitUnknown`] if the answer to the
+    /// commit did not come; [`Error::Full`], [`Error::Busy`] and [`Error::Unavailable`] if nothing
+    /// was stored.
+    pub async fn commit(self) -> Result<()> {
+        if self.conn.failed {
+            return Err(Error::Aborted);
+        }
+        match self.conn.driver {
+            Driver::Writer(lease) => lease.commit().await,
+            Driver::Postgres(connection) => connection.commit().await,
+            Driver::Reader(_) => Err(Error::Other("a reader cannot commit".to_owned())),
+        }
+    }
+}
+
+impl Deref for Tx {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}

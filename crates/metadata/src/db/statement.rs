@@ -1,0 +1,61 @@
+//! Statements: every SQL text is a named constant, so that a test can prepare all of them.
+
+use std::sync::OnceLock;
+
+use super::Dialect;
+
+/// One SQL text for both databases, with its name in the source.
+#[derive(Debug)]
+pub struct Statement {
+    name: &'static str,
+    text: &'static str,
+    sqlite: OnceLock<String>,
+    postgres: OnceLock<String>,
+}
+
+impl Statement {
+    /// Used by `statements!` only.
+    #[must_use]
+    pub const fn new(name: &'static str, text: &'static str) -> Self {
+        Self {
+            name,
+            text,
+            sqlite: OnceLock::new(),
+            postgres: OnceLock::new(),
+        }
+    }
+
+    /// Its name in the source: `naru_metadata::tags::FIND`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The text as one of the databases reads it.
+    pub fn text(&'static self, dialect: Dialect) -> &'static str {
+        let cell = match dialect {
+            Dialect::Sqlite => &self.sqlite,
+            Dialect::Postgres => &self.postgres,
+        };
+        cell.get_or_init(|| dialect.statement(self.text))
+    }
+}
+
+/// Declares the statements of a module: `statements! { FIND = "SELECT …"; … }`, once in each
+/// module that has some. The list `STATEMENTS` of the module is named in `lib.rs`.
+macro_rules! statements {
+    ($($name:ident = $text:expr;)+) => {
+        $(const $name: &$crate::db::Statement = {
+            static STATEMENT: $crate::db::Statement = $crate::db::Statement::new(
+                concat!(module_path!(), "::", stringify!($name)),
+                $text,
+            );
+            &STATEMENT
+        };)+
+
+        /// Every statement of this module.
+        pub(crate) const STATEMENTS: &[&$crate::db::Statement] = &[$($name),+];
+    };
+}
+
+pub(crate) use statements;
