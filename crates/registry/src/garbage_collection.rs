@@ -1,0 +1,254 @@
+//! Which bytes may go, and when: online, a bounded batch at a time, safe against pushes, pulls,
+//! mounts and deletes that run beside it.
+//!
+//! 1. Versions whose time in the bin is over are purged; blobs they held get a lease.
+//! 2. Links go that are neither held nor leased.
+//! 3. Blobs without links are condemned: their keys go to the trash, their rows go.
+//! 4. Objects go whose time in the trash is over. Missing is fine.
+//! 5. Now and then: blobs that a crash left between 2 and 3, objects that no row knows.
+//!
+//! Storage keys are never used twice, every foreign key restricts, and no storage call stands
+//! inside a transaction: that is why no order of events loses a byte that a manifest can reach.
+
+use std::time::Duration;
+
+use naru_blobstore::StorageKey;
+use naru_metadata::collector::{self, TrashReason, TrashRow};
+use naru_metadata::{links, packages, versions};
+use naru_oci::Digest;
+
+use crate::Registry;
+use crate::error::Result;
+
+/// Rows per transaction: small enough that a push never waits long.
+const BATCH: i64 = 200;
+
+/// What one run of the collector did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Collected {
+    /// Uploads that were given up and ended.
+    pub uploads: usize,
+    /// Versions purged because their time in the bin was over.
+    pub versions: usize,
+    /// Packages purged, deleted ones and those that never saw a manifest.
+    pub packages: usize,
+    /// Links removed.
+    pub links: usize,
+    /// Blobs whose key went to the trash.
+    pub condemned: usize,
+    /// Objects that no row knew and that went to the trash.
+    pub orphans: usize,
+    /// Objects removed from the store.
+    pub removed: usize,
+    /// Objects that could not be removed and will be tried again.
+    pub failed: usize,
+}
+
+/// How thorough a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// What the indexes name: costs as much as there is garbage.
+    Quick,
+    /// Also walks over all blob rows and all objects, for what a crash left.
+    Full,
+}
+
+impl Registry {
+    /// Runs the collector once. `progress` hears of each step.
+    ///
+    /// # Errors
+    /// Those of the database and the blob store; what was done before stays done.
+    pub async fn collect_garbage(
+        &self,
+        sweep: Sweep,
+        progress: &(dyn Fn(&Collected) + Send + Sync),
+    ) -> Result<Collected> {
+        let mut done = Collected::default();
+        loop {
+            let ended = self.expire_uploads(BATCH).await?;
+            done.uploads += ended;
+            progress(&done);
+            if ended == 0 {
+                break;
+            }
+        }
+        self.purge_bin(&mut done, progress).await?;
+        self.unlink(&mut done, progress).await?;
+        if sweep == Sweep::Full {
+            self.sweep_blobs(&mut done, progress).await?;
+            self.sweep_objects(&mut done, progress).await?;
+        }
+        self.empty_trash(&mut done, progress).await?;
+        Ok(done)
+    }
+
+    /// Purges versions and packages whose time in the bin is over.
+    async fn purge_bin(
+        &self,
+        done: &mut Collected,
+        progress: &(dyn Fn(&Collected) + Send + Sync),
+    ) -> Result<()> {
+        let before = self.clock.now().minus(self.settings.bin_time());
+        let mut tx = self.db.write().await?;
+        packages::bin_overdue(&mut tx, before, BATCH).await?;
+        tx.commit().await?;
+        loop {
+            let now = self.clock.now();
+            let before = now.minus(self.settings.bin_time());
+            let lease = now.plus(self.settings.leases().lease);
+            let mut tx = self.db.write().await?;
+            let found = versions::purge_candidates(&mut tx, before, BATCH).await?;
+            for (package, version) in &found {
+                versions::purge(&mut tx, *package, *version, lease).await?;
+            }
+            tx.commit().await?;
+            done.versions += found.len();
+            progress(done);
+            if found.is_empty() {
+                break;
+            }
+        }
+        let mut tx = self.db.write().await?;
+        done.packages += packages::purge_empty(&mut tx, before, BATCH).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Removes loose links, and condemns the blobs that lost their last one.
+    async fn unlink(
+        &self,
+        done: &mut Collected,
+        progress: &(dyn Fn(&Collected) + Send + Sync),
+    ) -> Result<()> {
+        loop {
+            let now = self.clock.now();
+            let mut tx = self.db.write().await?;
+            let loose = collector::unlink(&mut tx, now, BATCH).await?;
+            tx.commit().await?;
+            if loose.is_empty() {
+                break;
+            }
+            done.links += loose.len();
+            let digests: Vec<&str> = loose.iter().map(Digest::as_str).collect();
+            let after = now.plus(self.settings.trash_delay());
+            let mut tx = self.db.write().await?;
+            done.condemned += collector::condemn(&mut tx, &digests, after).await?;
+            tx.commit().await?;
+            progress(done);
+        }
+        let mut tx = self.db.write().await?;
+        collector::park_held(&mut tx, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Condemns blobs without links, wherever they come from.
+    async fn sweep_blobs(
+        &self,
+        done: &mut Collected,
+        progress: &(dyn Fn(&Collected) + Send + Sync),
+    ) -> Result<()> {
+        let mut last = Some(String::new());
+        while let Some(after) = last {
+            let delete_after = self.clock.now().plus(self.settings.trash_delay());
+            let mut tx = self.db.write().await?;
+            let (condemned, next) =
+                collector::condemn_after(&mut tx, &after, BATCH, delete_after).await?;
+            tx.commit().await?;
+            done.condemned += condemned;
+            progress(done);
+            last = next;
+        }
+        Ok(())
+    }
+
+    /// Puts objects that no row knows into the trash, never straight into the void: a row may be
+    /// about to be written.
+    async fn sweep_objects(
+        &self,
+        done: &mut Collected,
+        progress: &(dyn Fn(&Collected) + Send + Sync),
+    ) -> Result<()> {
+        use futures_util::TryStreamExt;
+
+        const AGE: Duration = Duration::from_secs(48 * 3600);
+        let before = self.clock.now().minus(AGE).as_micros() / 1000;
+        let mut objects = self.blobs.list(u64::try_from(before).unwrap_or(0));
+        while let Some(object) = objects.try_next().await? {
+            if self.discard_unknown(&object.key).await? {
+                done.orphans += 1;
+                progress(done);
+            }
+        }
+        Ok(())
+    }
+
+    async fn discard_unknown(&self, key: &StorageKey) -> Result<bool> {
+        let key = key.to_string();
+        let mut conn = self.db.read().await?;
+        if links::key_known(&mut conn, &key).await? {
+            return Ok(false);
+        }
+        drop(conn);
+        let mut tx = self.db.write().await?;
+        if links::key_known(&mut tx, &key).await? {
+            return Ok(false);
+        }
+        let after = self.clock.now().plus(self.settings.trash_delay());
+        collector::discard(&mut tx, &key, None, TrashReason::Orphan, after).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Removes objects whose time in the trash is over.
+    async fn empty_trash(
+        &self,
+        done: &mut Collected,
+        progress: &(dyn Fn(&Collected) + Send + Sync),
+    ) -> Result<()> {
+        loop {
+            let mut conn = self.db.read().await?;
+            let due = collector::due(&mut conn, self.clock.now(), BATCH).await?;
+            drop(conn);
+            if due.is_empty() {
+                return Ok(());
+            }
+            let mut removed = Vec::with_capacity(due.len());
+            for row in &due {
+                match self.remove_object(row).await {
+                    Ok(()) => removed.push(row.storage_key.as_str()),
+                    Err(error) => self.put_off(row, &error.to_string(), done).await?,
+                }
+            }
+            let mut tx = self.db.write().await?;
+            for key in &removed {
+                collector::forget(&mut tx, key).await?;
+            }
+            tx.commit().await?;
+            done.removed += removed.len();
+            progress(done);
+        }
+    }
+
+    async fn remove_object(&self, row: &TrashRow) -> Result<()> {
+        let digest = row.digest.as_deref().unwrap_or("none");
+        let Ok(key) = row.storage_key.parse::<StorageKey>() else {
+            tracing::error!(key = row.storage_key, "a key in the trash cannot be read; forgotten");
+            return Ok(());
+        };
+        self.blobs.delete(&key).await?;
+        tracing::info!(%key, digest, "object removed");
+        Ok(())
+    }
+
+    async fn put_off(&self, row: &TrashRow, error: &str, done: &mut Collected) -> Result<()> {
+        tracing::warn!(key = row.storage_key, error, "an object could not be removed");
+        let shift = u32::try_from(row.attempts.clamp(0, 6)).unwrap_or(6);
+        let later = self.clock.now().plus(Duration::from_secs(600) * 2_u32.pow(shift));
+        let mut tx = self.db.write().await?;
+        collector::retry_at(&mut tx, &row.storage_key, later).await?;
+        tx.commit().await?;
+        done.failed += 1;
+        Ok(())
+    }
+}

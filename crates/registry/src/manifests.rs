@@ -1,0 +1,378 @@
+//! Manifests (distribution-spec, end-2, end-3, end-7 and end-9).
+
+use bytes::Bytes;
+use naru_metadata::versions::{self, GapKind, NewVersion, StoredManifest};
+use naru_metadata::{Conn, links, packages};
+use naru_model::{EventKind, Moment, PackageId, VersionId};
+use naru_oci::{Accept, Algorithm, Descriptor, Digest, Manifest, MediaType, Reference, Tag};
+
+use crate::access::{Authorized, PushTarget};
+use crate::cache::CachedManifest;
+use crate::error::{Error, Result};
+use crate::tags::TagWrite;
+use crate::{Caller, Registry, events};
+
+/// A manifest that is pushed.
+#[derive(Clone, Debug)]
+pub struct PutManifest {
+    /// Where to: a tag, or the digest that the bytes must have.
+    pub reference: Reference,
+    /// Tags besides, with a push by digest (`?tag=`, distribution-spec end-7b).
+    pub tags: Vec<Tag>,
+    /// `Content-Type`, if there was one.
+    pub content_type: Option<String>,
+    /// The bytes.
+    pub content: Bytes,
+}
+
+/// What became of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushedManifest {
+    /// The digest of the bytes, in the algorithm that the client used.
+    pub digest: Digest,
+    /// The subject, for `OCI-Subject`.
+    pub subject: Option<Digest>,
+    /// The tags that point at it now because of this push.
+    pub tags: Vec<Tag>,
+}
+
+/// A manifest taken apart, with what the rows say of it.
+struct Parsed {
+    digest: Digest,
+    media_type: String,
+    artifact_type: Option<String>,
+    annotations: Option<String>,
+    manifest: Manifest,
+    content: Bytes,
+}
+
+impl Registry {
+    /// The stored manifest, byte for byte (end-3). Never converted: a client that lists types of
+    /// which none matches is told that what is there is of another type.
+    ///
+    /// # Errors
+    /// [`Error::ManifestUnknown`], [`Error::NotAcceptable`], and those of the database.
+    pub async fn get_manifest(
+        &self,
+        package: &Authorized,
+        reference: &Reference,
+        accept: &Accept,
+    ) -> Result<std::sync::Arc<CachedManifest>> {
+        let manifest = self.find_manifest(package.id(), reference).await?;
+        if accept.accepts(&manifest.media_type) {
+            Ok(manifest)
+        } else {
+            Err(Error::NotAcceptable { media_type: manifest.media_type.to_string() })
+        }
+    }
+
+    async fn find_manifest(
+        &self,
+        package: PackageId,
+        reference: &Reference,
+    ) -> Result<std::sync::Arc<CachedManifest>> {
+        let stamp = match self.manifest_cache.get(package, reference) {
+            Ok(found) => return Ok(found),
+            Err(stamp) => stamp,
+        };
+        let mut conn = self.db.read().await?;
+        let found = match reference {
+            Reference::Tag(tag) => versions::find_by_tag(&mut conn, package, tag.as_str()).await?,
+            Reference::Digest(digest) => {
+                versions::find_by_digest(&mut conn, package, digest).await?
+            }
+        };
+        let found = found
+            .ok_or_else(|| Error::ManifestUnknown { reference: reference.to_string() })?;
+        Ok(self.manifest_cache.put(package, reference, cached(found)?, stamp))
+    }
+
+    /// Takes a manifest (end-7). Everything it needs must be there; manifest, references, tags,
+    /// events and the package's birth stand or fall together.
+    ///
+    /// # Errors
+    /// [`Error::ManifestInvalid`], [`Error::DigestMismatch`], [`Error::ManifestBlobUnknown`],
+    /// [`Error::SizeInvalid`], [`Error::TagImmutable`], [`Error::TooLarge`].
+    pub async fn put_manifest(
+        &self,
+        caller: &Caller,
+        target: &PushTarget,
+        put: PutManifest,
+    ) -> Result<PushedManifest> {
+        let parsed = self.parse(&put)?;
+        let tags = tags_of(&put);
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let package = self.package_for_push(&mut tx, caller, target, now).await?;
+        let version = self.store(&mut tx, caller, package, &parsed, now).await?;
+        for tag in &tags {
+            let write = TagWrite { package, kind: target.package_type(), tag, version };
+            self.write_tag(&mut tx, caller, write, now).await?;
+        }
+        let published = self.publish(&mut tx, caller, target, package, now).await?;
+        if !tags.is_empty() {
+            self.link_by_label(&mut tx, caller, package, &parsed.manifest, now).await?;
+        }
+        tx.commit().await?;
+        self.manifest_cache.changed(package);
+        if published {
+            self.access_changed();
+        }
+        Ok(PushedManifest { digest: parsed.digest, subject: subject_of(&parsed.manifest), tags })
+    }
+
+    /// Puts a manifest into the bin, with the tags that point at it (end-9 by digest).
+    ///
+    /// # Errors
+    /// [`Error::ManifestUnknown`]; [`Error::StillNeeded`] while a live index needs it.
+    pub async fn delete_manifest(
+        &self,
+        caller: &Caller,
+        package: &Authorized,
+        digest: &Digest,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = versions::header(&mut tx, package.id(), digest).await?;
+        let version = found
+            .filter(|version| version.deleted_at.is_none())
+            .ok_or_else(|| Error::ManifestUnknown { reference: digest.to_string() })?;
+        if let Some(by) = versions::parent(&mut tx, package.id(), digest).await? {
+            return Err(Error::StillNeeded { digest: digest.clone(), by });
+        }
+        self.bin_version(&mut tx, caller, package, version.id, now).await?;
+        tx.commit().await?;
+        self.manifest_cache.changed(package.id());
+        Ok(())
+    }
+
+    /// Checks the bytes against what was said about them and takes them apart.
+    fn parse(&self, put: &PutManifest) -> Result<Parsed> {
+        let limit = self.settings.manifest_limit;
+        if u64::try_from(put.content.len()).is_ok_and(|length| length > limit) {
+            return Err(Error::TooLarge { what: "the manifest", limit });
+        }
+        let digest = checked_digest(&put.reference, &put.content)?;
+        let manifest = Manifest::parse(&put.content, put.content_type.as_deref())?;
+        let annotations = (!manifest.annotations().is_empty())
+            .then(|| serde_json::to_string(manifest.annotations()).unwrap_or_default());
+        Ok(Parsed {
+            digest,
+            media_type: manifest.media_type().to_string(),
+            artifact_type: manifest.artifact_type().map(ToString::to_string),
+            annotations,
+            manifest,
+            content: put.content.clone(),
+        })
+    }
+
+    /// Writes the version row and what it holds. A digest that is there already keeps its row; one
+    /// that was deleted comes back, without its old tags.
+    async fn store(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: PackageId,
+        parsed: &Parsed,
+        now: Moment,
+    ) -> Result<VersionId> {
+        let by = caller.principal.user();
+        let subject = subject_of(&parsed.manifest);
+        let new = NewVersion {
+            digest: &parsed.digest,
+            media_type: &parsed.media_type,
+            artifact_type: parsed.artifact_type.as_deref(),
+            subject: subject.as_ref(),
+            annotations: parsed.annotations.as_deref(),
+            content: &parsed.content,
+            created_by: by,
+            now,
+        };
+        let version = match versions::insert(conn, package, &new).await? {
+            Some(version) => {
+                self.hold(conn, package, version, &parsed.manifest, now).await?;
+                version
+            }
+            None => match self.existing(conn, package, &parsed.digest, now, by).await? {
+                (version, false) => return Ok(version),
+                (version, true) => version,
+            },
+        };
+        versions::fill_gaps(conn, package, GapKind::Manifest, &parsed.digest).await?;
+        let event = caller
+            .event(EventKind::VersionPublished, now)
+            .on_package(package)
+            .on_version(version)
+            .with("digest", parsed.digest.as_str());
+        events::record(conn, event).await?;
+        Ok(version)
+    }
+
+    /// The row of a digest that is there already, and whether it came back from the bin.
+    async fn existing(
+        &self,
+        conn: &mut Conn,
+        package: PackageId,
+        digest: &Digest,
+        now: Moment,
+        by: Option<naru_model::AccountId>,
+    ) -> Result<(VersionId, bool)> {
+        let found = versions::header(conn, package, digest).await?;
+        let version = found.ok_or_else(|| {
+            Error::Unavailable("the manifest was purged while it was pushed".to_owned())
+        })?;
+        let revived = version.deleted_at.is_some()
+            && versions::revive(conn, package, version.id, now, by).await?;
+        Ok((version.id, revived))
+    }
+
+    /// Holds what the manifest needs. What is missing refuses the push, unless sparse manifests
+    /// are allowed; then it is noted as a gap.
+    async fn hold(
+        &self,
+        conn: &mut Conn,
+        package: PackageId,
+        version: VersionId,
+        manifest: &Manifest,
+        now: Moment,
+    ) -> Result<()> {
+        let blobs = self.required_blobs(conn, package, manifest, now).await?;
+        let children = self.required_children(conn, package, manifest).await?;
+        if !self.settings.sparse_indexes && !(blobs.missing.is_empty() && children.missing.is_empty()) {
+            let missing = [blobs.missing, children.missing].concat();
+            return Err(Error::ManifestBlobUnknown(missing));
+        }
+        versions::hold_blobs(conn, package, version, &texts(&blobs.present)).await?;
+        versions::hold_children(conn, package, version, &texts(&children.present)).await?;
+        let (blobs, children) = (texts(&blobs.missing), texts(&children.missing));
+        versions::note_gaps(conn, package, version, GapKind::Blob, &blobs).await?;
+        versions::note_gaps(conn, package, version, GapKind::Manifest, &children).await?;
+        Ok(())
+    }
+
+    async fn required_blobs(
+        &self,
+        conn: &mut Conn,
+        package: PackageId,
+        manifest: &Manifest,
+        now: Moment,
+    ) -> Result<Required> {
+        let wanted = manifest.required_blobs();
+        if wanted.is_empty() {
+            return Ok(Required::default());
+        }
+        let digests: Vec<&str> = wanted.iter().map(|wanted| wanted.digest.as_str()).collect();
+        let usable = links::usable(conn, package, &digests, now).await?;
+        let mut required = Required::default();
+        for descriptor in wanted {
+            match usable.iter().find(|found| found.digest == descriptor.digest) {
+                Some(found) => {
+                    same_size(descriptor, found.size)?;
+                    required.present.push(found.digest.clone());
+                }
+                None => required.missing.push(descriptor.digest.clone()),
+            }
+        }
+        Ok(required)
+    }
+
+    async fn required_children(
+        &self,
+        conn: &mut Conn,
+        package: PackageId,
+        manifest: &Manifest,
+    ) -> Result<Required> {
+        let wanted = manifest.children();
+        if wanted.is_empty() {
+            return Ok(Required::default());
+        }
+        let digests: Vec<&str> = wanted.iter().map(|child| child.digest.as_str()).collect();
+        let live = versions::live_children(conn, package, &digests).await?;
+        let mut required = Required::default();
+        for child in wanted {
+            let known = live.contains(&child.digest);
+            let list = if known { &mut required.present } else { &mut required.missing };
+            list.push(child.digest.clone());
+        }
+        Ok(required)
+    }
+
+    /// The first manifest publishes the package. Returns whether this was it.
+    async fn publish(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        target: &PushTarget,
+        package: PackageId,
+        now: Moment,
+    ) -> Result<bool> {
+        if !packages::publish(conn, package, now).await? {
+            return Ok(false);
+        }
+        let event = caller.event(EventKind::PackagePublished, now).on_package(package);
+        events::record(conn, event.on_account(target.owner())).await?;
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
+struct Required {
+    present: Vec<Digest>,
+    missing: Vec<Digest>,
+}
+
+fn subject_of(manifest: &Manifest) -> Option<Digest> {
+    manifest.subject().map(|subject| subject.digest.clone())
+}
+
+fn texts(digests: &[Digest]) -> Vec<&str> {
+    digests.iter().map(Digest::as_str).collect()
+}
+
+/// The digest of the bytes, in the algorithm of the reference; sha256 with a tag.
+fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
+    match reference {
+        Reference::Tag(_) => Ok(Digest::of(Algorithm::Sha256, content)),
+        Reference::Digest(expected) => {
+            let actual = Digest::of(expected.algorithm(), content);
+            if actual == *expected {
+                return Ok(actual);
+            }
+            Err(Error::DigestMismatch { expected: expected.clone(), actual: actual.to_string() })
+        }
+    }
+}
+
+fn tags_of(put: &PutManifest) -> Vec<Tag> {
+    let named = match &put.reference {
+        Reference::Tag(tag) => Some(tag.clone()),
+        Reference::Digest(_) => None,
+    };
+    let mut tags: Vec<Tag> = named.into_iter().chain(put.tags.iter().cloned()).collect();
+    let mut seen = std::collections::HashSet::new();
+    tags.retain(|tag| seen.insert(tag.as_str().to_owned()));
+    tags
+}
+
+/// A descriptor that lies about a length would mislead every client that trusts it.
+fn same_size(descriptor: &Descriptor, actual: u64) -> Result<()> {
+    if descriptor.size == actual {
+        return Ok(());
+    }
+    let what = format!("the blob {}", descriptor.digest);
+    Err(Error::SizeInvalid { what, expected: descriptor.size, actual })
+}
+
+fn cached(found: StoredManifest) -> Result<CachedManifest> {
+    Ok(CachedManifest {
+        version: found.id,
+        digest: found.digest,
+        media_type: stored_type(found.media_type)?,
+        content: Bytes::from(found.content),
+    })
+}
+
+/// A media type as a row has it: it was a valid one when it was written.
+pub(crate) fn stored_type(text: String) -> Result<MediaType> {
+    text.parse().map_err(|_| Error::Internal(format!("a row has the media type `{text}`")))
+}
