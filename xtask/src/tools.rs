@@ -35,17 +35,87 @@ struct Tool {
     name: &'static str,
     /// The Go package with its `main`.
     package: &'static str,
-    /// Build tags, which leave out what would need more than a C compiler.
-    tags: &'static str,
+    /// What `go build` must be told beyond the usual.
+    flags: &'static [&'static str],
     /// The directory below `tools/` with the module that pins its version.
     module: &'static str,
     /// Whether it is linked with C code.
     cgo: bool,
 }
 
-/// Every program, the quick ones first. Programs whose dependencies cannot be agreed upon in one
-/// module stand in separate modules.
-const TOOLS: &[Tool] = &[];
+/// These leave out what would need more than a C compiler.
+const CONTAINERD_FLAGS: &[&str] = &["-tags=no_systemd,no_btrfs,no_devmapper,no_zfs"];
+const MOBY_FLAGS: &[&str] = &["-tags=exclude_graphdriver_btrfs,exclude_disk_quota,no_systemd"];
+/// The docker command has no go.mod to say which Go it is written in.
+const DOCKER_FLAGS: &[&str] = &["-gcflags=github.com/docker/cli/...=-lang=go1.26"];
+
+/// Every program, the quick ones first. Each module pins its programs' versions and those of all
+/// their dependencies; what cannot agree on them stands in separate modules.
+const TOOLS: &[Tool] = &[
+    tool(
+        "clients",
+        "crane",
+        "github.com/google/go-containerregistry/cmd/crane",
+    ),
+    tool(
+        "clients",
+        "regctl",
+        "github.com/regclient/regclient/cmd/regctl",
+    ),
+    tool("clients", "oras", "./oras"),
+    tool("docker", "docker", "github.com/docker/cli/cmd/docker").with(DOCKER_FLAGS),
+    tool("runc", "runc", "github.com/opencontainers/runc").linked_with_c(),
+    tool(
+        "containerd",
+        "containerd",
+        "github.com/containerd/containerd/v2/cmd/containerd",
+    )
+    .with(CONTAINERD_FLAGS),
+    tool(
+        "containerd",
+        "ctr",
+        "github.com/containerd/containerd/v2/cmd/ctr",
+    )
+    .with(CONTAINERD_FLAGS),
+    tool(
+        "containerd",
+        "containerd-shim-runc-v2",
+        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+    )
+    .with(CONTAINERD_FLAGS),
+    tool("moby", "dockerd", "github.com/moby/moby/v2/cmd/dockerd").with(MOBY_FLAGS),
+    tool(
+        "distribution",
+        "registry",
+        "github.com/distribution/distribution/v3/cmd/registry",
+    ),
+    tool("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
+    tool(
+        "cosign",
+        "cosign",
+        "github.com/sigstore/cosign/v3/cmd/cosign",
+    ),
+];
+
+const fn tool(module: &'static str, name: &'static str, package: &'static str) -> Tool {
+    Tool {
+        name,
+        package,
+        flags: &[],
+        module,
+        cgo: false,
+    }
+}
+
+impl Tool {
+    const fn with(self, flags: &'static [&'static str]) -> Self {
+        Self { flags, ..self }
+    }
+
+    const fn linked_with_c(self) -> Self {
+        Self { cgo: true, ..self }
+    }
+}
 
 /// How long one program may take to build on a slow machine.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -114,14 +184,9 @@ fn build(tools: &[&Tool]) -> Result<String> {
 fn build_one(tool: &Tool, go: &Path, log: &Log) -> Result<()> {
     let mut command = Command::new(go);
     command.current_dir(workspace::root().join("tools").join(tool.module));
-    command.args([
-        "build",
-        "-trimpath",
-        "-buildvcs=false",
-        "-ldflags=-s -w",
-        "-tags",
-        tool.tags,
-    ]);
+    command
+        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"])
+        .args(tool.flags);
     command
         .arg("-o")
         .arg(directory().join(tool.name))
@@ -139,16 +204,31 @@ fn stamp_of(tool: &Tool, go: &Path) -> Result<String> {
     let mut stamp = shell::output(Command::new(go).env("GOTOOLCHAIN", "local").arg("version"))
         .context("missing: Go; `cargo xtask install` brings it")?;
     let Tool {
-        package, tags, cgo, ..
+        package,
+        flags,
+        cgo,
+        ..
     } = tool;
-    stamp.push_str(&format!("\n{package} {tags} {cgo}\n"));
-    let mut sources: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(workspace::root().join("tools").join(tool.module))? {
-        sources.push(entry?.path());
-    }
-    sources.sort();
-    for source in sources.iter().filter(|path| path.is_file()) {
-        stamp.push_str(&fs::read_to_string(source)?);
-    }
+    stamp.push_str(&format!("\n{package} {flags:?} {cgo}\n"));
+    add_sources(
+        &workspace::root().join("tools").join(tool.module),
+        &mut stamp,
+    )?;
     Ok(stamp)
+}
+
+fn add_sources(directory: &Path, stamp: &mut String) -> Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            add_sources(&path, stamp)?;
+        } else {
+            stamp.push_str(&fs::read_to_string(path)?);
+        }
+    }
+    Ok(())
 }
