@@ -3,6 +3,7 @@
 -- One text for both databases. Before it runs, `db/dialect.rs` replaces:
 --   {{ID}}     the numbered primary key      {{TEXT}}   text compared bytewise
 --   {{BYTES}}  a byte string                 {{STRICT}} SQLite's check of column types
+--   BIGINT     INTEGER in SQLite, whose numbers all have 64 bits
 -- Time is a BIGINT of microseconds since the Unix epoch. Words are text with a CHECK.
 -- Every foreign key is ON DELETE RESTRICT: even a wrong collector cannot remove what is referenced.
 
@@ -15,12 +16,29 @@ CREATE TABLE accounts (
     name          {{TEXT}},
     site_admin    BIGINT NOT NULL DEFAULT 0 CHECK (site_admin IN (0, 1)),
     password_hash {{TEXT}},                        -- Argon2id, PHC string; users only
+    -- What an organization lets its members do with packages.
+    members_create_public       BIGINT NOT NULL DEFAULT 1 CHECK (members_create_public IN (0, 1)),
+    members_create_internal     BIGINT NOT NULL DEFAULT 1 CHECK (members_create_internal IN (0, 1)),
+    members_create_private      BIGINT NOT NULL DEFAULT 1 CHECK (members_create_private IN (0, 1)),
+    members_create_repositories BIGINT NOT NULL DEFAULT 1 CHECK (members_create_repositories IN (0, 1)),
+    packages_inherit_access     BIGINT NOT NULL DEFAULT 1 CHECK (packages_inherit_access IN (0, 1)),
+    public_is_final             BIGINT NOT NULL DEFAULT 0 CHECK (public_is_final IN (0, 1)),
     created_at    BIGINT NOT NULL,
     updated_at    BIGINT NOT NULL,
     suspended_at  BIGINT,
     deleted_at    BIGINT
 ) {{STRICT}};
 CREATE UNIQUE INDEX accounts_login ON accounts (login_key);
+
+-- Full names of packages that others have pulled and whose owner then gave up the account name:
+-- nobody else may publish under them, or pulls of the old name would get a stranger's image.
+CREATE TABLE retired_names (
+    owner_key    {{TEXT}} NOT NULL,                -- the account name that was given up
+    package_type {{TEXT}} NOT NULL,
+    name         {{TEXT}} NOT NULL,
+    kept_for     BIGINT NOT NULL REFERENCES accounts (id) ON DELETE RESTRICT,
+    PRIMARY KEY (owner_key, package_type, name)
+) {{STRICT}};
 
 CREATE TABLE organization_members (
     organization_id BIGINT NOT NULL REFERENCES accounts (id) ON DELETE RESTRICT,
@@ -65,6 +83,7 @@ CREATE TABLE repositories (
     deleted_at  BIGINT
 ) {{STRICT}};
 CREATE UNIQUE INDEX repositories_name ON repositories (owner_id, name_key) WHERE deleted_at IS NULL;
+CREATE INDEX repositories_forge ON repositories (forge_url) WHERE forge_url IS NOT NULL;
 
 CREATE TABLE repository_users (
     repository_id BIGINT NOT NULL REFERENCES repositories (id) ON DELETE RESTRICT,
@@ -105,6 +124,8 @@ CREATE TABLE packages (
     deleted_by     BIGINT REFERENCES accounts (id) ON DELETE RESTRICT
 ) {{STRICT}};
 CREATE UNIQUE INDEX packages_name ON packages (owner_id, package_type, name) WHERE deleted_at IS NULL;
+CREATE INDEX packages_deleted_name ON packages (owner_id, package_type, name, deleted_at)
+    WHERE deleted_at IS NOT NULL;
 CREATE INDEX packages_repository ON packages (repository_id) WHERE repository_id IS NOT NULL;
 CREATE INDEX packages_deleted ON packages (deleted_at) WHERE deleted_at IS NOT NULL;
 
@@ -291,7 +312,7 @@ CREATE TABLE events (
     id         {{ID}},
     at         BIGINT NOT NULL,
     kind       {{TEXT}} NOT NULL,
-    actor_id   BIGINT,
+    actor      {{TEXT}} NOT NULL,                  -- `user:7`, `repository:9`, `system`, `anonymous`
     token_id   BIGINT,
     account_id BIGINT,
     package_id BIGINT,

@@ -19,9 +19,9 @@ statements! {
     COUNTER = "SELECT counter FROM changes WHERE topic = 'access'";
 }
 
-/// To be called in every transaction that changes what access depends on: accounts, memberships,
-/// roles, visibility, links to repositories, tokens. The functions of this crate that change such
-/// things call it themselves, as their last statement, because the row is locked until the commit.
+/// To be called last in every transaction that changes what access depends on: accounts,
+/// memberships, roles, visibility, links to repositories, tokens. Last, because the row it changes
+/// is locked until the commit.
 ///
 /// # Errors
 /// Those of the database.

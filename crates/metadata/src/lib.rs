@@ -8,29 +8,52 @@ pub mod db;
 mod error;
 mod settings;
 
-pub mod changes;
-pub mod collector;
-pub mod links;
+pub mod accounts;
+pub mod grants;
+pub mod repositories;
+pub mod teams;
+pub mod tokens;
+
 pub mod packages;
-pub mod tags;
-pub mod uploads;
 pub mod versions;
+pub mod tags;
+pub mod links;
+pub mod uploads;
+pub mod collector;
+
+pub mod changes;
+pub mod events;
+pub mod instance;
+pub mod jobs;
+pub mod page;
+pub mod signing_keys;
 
 pub use changes::ChangeStamp;
 pub use db::{Conn, Db, SchemaPolicy, Tx};
 pub use error::{Error, Result, SchemaError};
+pub use page::{Cursor, Page};
 pub use settings::DatabaseSettings;
 
-/// Every statement of the crate, module by module.
+/// Every statement of the crate, module by module. Those whose name begins with the name of a
+/// database are for that one only.
 pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
     let modules = [
-        db::migrate::STATEMENTS,
-        db::migrate::APPLIED_STATEMENTS,
+        accounts::STATEMENTS,
         changes::STATEMENTS,
         collector::STATEMENTS,
+        db::migrate::STATEMENTS,
+        db::migrate::APPLIED_STATEMENTS,
+        events::STATEMENTS,
+        grants::STATEMENTS,
+        instance::STATEMENTS,
+        jobs::STATEMENTS,
         links::STATEMENTS,
         packages::STATEMENTS,
+        repositories::STATEMENTS,
+        signing_keys::STATEMENTS,
         tags::STATEMENTS,
+        teams::STATEMENTS,
+        tokens::STATEMENTS,
         uploads::STATEMENTS,
         versions::STATEMENTS,
     ];

@@ -67,7 +67,9 @@ impl Db {
                 (Inner::Postgres(db), "the PostgreSQL server".to_owned())
             }
         };
-        let db = Self { inner: Arc::new(inner) };
+        let db = Self {
+            inner: Arc::new(inner),
+        };
         migrate::prepare(&db, policy, &place).await?;
         Ok(db)
     }
@@ -81,7 +83,10 @@ impl Db {
             Inner::Sqlite(db) => Driver::Reader(db.readers.get().await?),
             Inner::Postgres(db) => Driver::Postgres(db.connection().await?),
         };
-        Ok(Conn { driver, failed: false })
+        Ok(Conn {
+            driver,
+            failed: false,
+        })
     }
 
     /// A transaction. Between this and [`Tx::commit`] wait for nothing but the database: on SQLite
@@ -94,7 +99,12 @@ impl Db {
             Inner::Sqlite(db) => Driver::Writer(db.writer.lease().await?),
             Inner::Postgres(db) => Driver::Postgres(db.begin().await?),
         };
-        Ok(Tx { conn: Conn { driver, failed: false } })
+        Ok(Tx {
+            conn: Conn {
+                driver,
+                failed: false,
+            },
+        })
     }
 
     /// A stamp that differs from an earlier one if another process changed something in between:
@@ -191,11 +201,18 @@ impl Conn {
         args: &[Arg<'_>],
     ) -> Result<Vec<T>> {
         let name = statement.name();
-        let rows: Vec<Row> = run!(self, statement, args, fetch_all, |rows| {
-            rows.into_iter().map(|row| Row::sqlite(row, name)).collect()
-        }, {
-            rows.into_iter().map(|row| Row::postgres(row, name)).collect()
-        })?;
+        let rows: Vec<Row> = run!(
+            self,
+            statement,
+            args,
+            fetch_all,
+            |rows| { rows.into_iter().map(|row| Row::sqlite(row, name)).collect() },
+            {
+                rows.into_iter()
+                    .map(|row| Row::postgres(row, name))
+                    .collect()
+            }
+        )?;
         rows.iter().map(T::from_row).collect()
     }
 
@@ -209,11 +226,14 @@ impl Conn {
         args: &[Arg<'_>],
     ) -> Result<Option<T>> {
         let name = statement.name();
-        let row: Option<Row> = run!(self, statement, args, fetch_optional, |row| {
-            row.map(|row| Row::sqlite(row, name))
-        }, {
-            row.map(|row| Row::postgres(row, name))
-        })?;
+        let row: Option<Row> = run!(
+            self,
+            statement,
+            args,
+            fetch_optional,
+            |row| { row.map(|row| Row::sqlite(row, name)) },
+            { row.map(|row| Row::postgres(row, name)) }
+        )?;
         row.as_ref().map(T::from_row).transpose()
     }
 
@@ -239,7 +259,14 @@ impl Conn {
         statement: &'static Statement,
         args: &[Arg<'_>],
     ) -> Result<u64> {
-        run!(self, statement, args, execute, |done| done.rows_affected(), done.rows_affected())
+        run!(
+            self,
+            statement,
+            args,
+            execute,
+            |done| done.rows_affected(),
+            done.rows_affected()
+        )
     }
 
     /// Which of the two databases it is.

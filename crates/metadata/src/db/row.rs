@@ -268,3 +268,15 @@ from_first_column!(
     TokenId,
     EventId
 );
+
+/// Something and the role of somebody in it, from the column `role`.
+impl<T, R> FromRow for (T, R)
+where
+    T: FromRow,
+    R: FromStr,
+    R::Err: Display,
+{
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok((T::from_row(row)?, row.word("role")?))
+    }
+}

@@ -1,0 +1,626 @@
+//! Who has which role on which package, and the facts that every decision is made from.
+//!
+//! This is the one place below the policy that knows of permission: the statements load what
+//! [`naru_model::policy`] needs, each in one question, and [`visible_packages`] says in SQL what
+//! `decide_package` says of reading. A test builds small worlds and compares the two.
+
+use naru_model::policy::{
+    AccountFacts, Caller, ExistingPackage, Owner, PackageFacts, RepositoryFacts, RepositoryState,
+    WorkflowRepository,
+};
+use naru_model::{
+    AccountId, AccountName, Moment, Package, PackageId, PackageName, PackagePath, PackageSettings,
+    PackageState, PackageType, Principal, Repository, RepositoryId, RepositoryPath, RepositoryRole,
+    Role, Team, TeamId, User, Visibility,
+};
+
+use crate::accounts::account_columns;
+use crate::db::{Conn, FromRow, Row, statements};
+use crate::error::Result;
+use crate::page::{Cursor, Page};
+use crate::repositories::repository_columns;
+use crate::teams::team_columns;
+
+/// The account `o` of the path, `$1` being its name: nothing or one row beside everything else.
+macro_rules! from_owner {
+    () => {
+        "FROM (SELECT 1 AS one) AS base
+            LEFT JOIN accounts o ON o.login_key = $1 AND o.deleted_at IS NULL
+        "
+    };
+}
+
+/// What [`owner`] reads.
+macro_rules! owner_columns {
+    () => {
+        "o.id AS owner_id, o.kind AS owner_kind, o.members_create_public, \
+         o.members_create_internal, o.members_create_private, o.members_create_repositories, \
+         o.packages_inherit_access, o.public_is_final"
+    };
+}
+
+/// The caller: `$2` is a user, `$3` a workflow's repository; whichever it is not is null.
+macro_rules! join_caller {
+    () => {
+        "LEFT JOIN accounts u ON u.id = $2 AND u.kind = 'user' AND u.deleted_at IS NULL
+                AND u.suspended_at IS NULL
+            LEFT JOIN organization_members m ON m.organization_id = o.id AND m.user_id = $2
+            LEFT JOIN repositories w ON w.id = $3 AND w.deleted_at IS NULL
+            LEFT JOIN accounts wo ON wo.id = w.owner_id AND wo.deleted_at IS NULL
+                AND wo.suspended_at IS NULL
+        "
+    };
+}
+
+/// What [`caller`] reads.
+macro_rules! caller_columns {
+    () => {
+        "u.id AS user_id, m.role AS organization_role, wo.id AS workflow_owner, \
+         w.visibility AS workflow_visibility"
+    };
+}
+
+/// The caller's explicit roles in the repository `r`, as ranks that can be compared.
+macro_rules! repository_role_columns {
+    () => {
+        "(SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 5 WHEN 'maintain' THEN 4
+                    WHEN 'write' THEN 3 WHEN 'triage' THEN 2 ELSE 1 END) AS BIGINT)
+                FROM repository_users x
+                WHERE x.repository_id = r.id AND x.user_id = $2) AS user_rank,
+            (SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 5 WHEN 'maintain' THEN 4
+                    WHEN 'write' THEN 3 WHEN 'triage' THEN 2 ELSE 1 END) AS BIGINT)
+                FROM repository_teams x
+                    JOIN team_members tm ON tm.team_id = x.team_id AND tm.user_id = $2
+                WHERE x.repository_id = r.id) AS team_rank"
+    };
+}
+
+/// The repository `r` that the package `p` follows: the linked one, on the legacy registry the one
+/// in its name. `REPO/IMAGE` has one slash; trimming everything else from the right leaves `REPO/`.
+macro_rules! join_followed_repository {
+    () => {
+        "LEFT JOIN repositories r ON r.deleted_at IS NULL AND r.id = CASE
+                WHEN p.package_type = 'container' THEN p.repository_id
+                ELSE (SELECT y.id FROM repositories y
+                      WHERE y.owner_id = p.owner_id AND y.deleted_at IS NULL AND y.name_key =
+                          rtrim(rtrim(p.name, replace(p.name, '/', '')), '/'))
+                END
+        "
+    };
+}
+
+/// What [`Package`] is read from.
+macro_rules! package_columns {
+    () => {
+        "p.id, p.owner_id, p.package_type, p.name, p.visibility, p.repository_id, \
+         p.inherit_access, p.description, p.created_at, p.updated_at, p.published_at, p.deleted_at"
+    };
+}
+
+/// The packages of account `$1`, live, of type `$2` and visibility `$3` if given, below number
+/// `$4`; `visible` is the rest of the condition.
+macro_rules! visible {
+    ($visible:expr) => {
+        concat!(
+            "SELECT ",
+            package_columns!(),
+            " FROM packages p JOIN accounts o ON o.id = p.owner_id
+            ",
+            join_followed_repository!(),
+            "WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
+            AND (CAST($2 AS {{TEXT}}) IS NULL OR p.package_type = $2)
+            AND (CAST($3 AS {{TEXT}}) IS NULL OR $3 = CASE p.package_type
+                WHEN 'container' THEN p.visibility ELSE COALESCE(r.visibility, 'private') END)
+            AND p.id < $4 AND ",
+            $visible,
+            " ORDER BY p.id DESC LIMIT $5"
+        )
+    };
+}
+
+statements! {
+    PACKAGE_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), ", ",
+            repository_role_columns!(), ",
+            p.id AS package_id, p.package_type, p.visibility AS package_visibility,
+            p.inherit_access, p.published_at, p.deleted_at,
+            r.id AS repository_id, r.visibility AS repository_visibility,
+            COALESCE(g.role, wg.role) AS grant_role,
+            (SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 3 WHEN 'write' THEN 2 ELSE 1 END)
+                    AS BIGINT)
+                FROM package_teams x
+                    JOIN team_members tm ON tm.team_id = x.team_id AND tm.user_id = $2
+                WHERE x.package_id = p.id) AS team_grant,
+            CASE WHEN EXISTS (SELECT 1 FROM retired_names n
+                    WHERE n.owner_key = $1 AND n.package_type = $4 AND n.name = $5
+                        AND n.kept_for <> COALESCE(o.id, 0))
+                THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS name_retired
+        ", from_owner!(), join_caller!(),
+        "LEFT JOIN packages p ON p.id = COALESCE(
+                (SELECT x.id FROM packages x WHERE x.owner_id = o.id AND x.package_type = $4
+                    AND x.name = $5 AND x.deleted_at IS NULL),
+                (SELECT x.id FROM packages x WHERE x.owner_id = o.id AND x.package_type = $4
+                    AND x.name = $5 AND x.deleted_at IS NOT NULL
+                    ORDER BY x.deleted_at DESC, x.id DESC LIMIT 1))
+            LEFT JOIN repositories r ON r.deleted_at IS NULL AND r.id = CASE
+                WHEN CAST($6 AS {{TEXT}}) IS NULL THEN p.repository_id
+                ELSE (SELECT y.id FROM repositories y
+                      WHERE y.owner_id = o.id AND y.name_key = $6 AND y.deleted_at IS NULL)
+                END
+            LEFT JOIN package_users g ON g.package_id = p.id AND g.user_id = $2
+            LEFT JOIN package_repositories wg ON wg.package_id = p.id AND wg.repository_id = w.id");
+    ACCOUNT_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), " ",
+        from_owner!(), join_caller!());
+    REPOSITORY_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), ", ",
+            repository_role_columns!(), ",
+            r.id AS repository_id, r.visibility AS repository_visibility
+        ", from_owner!(), join_caller!(),
+        "LEFT JOIN repositories r ON r.owner_id = o.id AND r.name_key = $4
+                AND r.deleted_at IS NULL");
+    PACKAGE_PATH = "SELECT p.package_type, o.login, p.name
+        FROM packages p JOIN accounts o ON o.id = p.owner_id
+        WHERE p.id = $1 AND p.deleted_at IS NULL AND o.deleted_at IS NULL";
+
+    VISIBLE_TO_ANYBODY = visible!("p.package_type = 'container' AND p.visibility = 'public'");
+    VISIBLE_TO_USER = visible!("
+            EXISTS (SELECT 1 FROM accounts u WHERE u.id = $6 AND u.kind = 'user'
+                AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
+            AND (CASE p.package_type WHEN 'container' THEN p.visibility
+                    ELSE COALESCE(r.visibility, 'private') END <> 'private'
+                OR (o.kind = 'user' AND o.id = $6)
+                OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
+                    WHERE m.organization_id = o.id AND m.user_id = $6 AND m.role = 'owner'))
+                OR (p.package_type = 'container'
+                    AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
+                        WHERE m.organization_id = o.id AND m.user_id = $6))
+                    AND (EXISTS (SELECT 1 FROM package_users g
+                            WHERE g.package_id = p.id AND g.user_id = $6)
+                        OR EXISTS (SELECT 1 FROM package_teams g
+                            JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $6
+                            WHERE g.package_id = p.id)))
+                OR ((p.package_type = 'docker' OR p.inherit_access = 1)
+                    AND (EXISTS (SELECT 1 FROM repository_users c
+                            WHERE c.repository_id = r.id AND c.user_id = $6)
+                        OR EXISTS (SELECT 1 FROM repository_teams c
+                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $6
+                            WHERE c.repository_id = r.id))))");
+    VISIBLE_TO_WORKFLOW = visible!("
+            EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
+                WHERE w.id = $6 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
+                    AND wo.suspended_at IS NULL
+                    AND (CASE p.package_type WHEN 'container' THEN p.visibility
+                            ELSE COALESCE(r.visibility, 'private') END <> 'private'
+                        OR (p.package_type = 'docker' AND r.id = w.id)
+                        OR (p.package_type = 'container' AND w.owner_id = p.owner_id
+                            AND EXISTS (SELECT 1 FROM package_repositories g
+                                WHERE g.package_id = p.id AND g.repository_id = w.id))))");
+    VISIBLE_TO_SYSTEM = visible!("1 = 1");
+
+    PUT_USER = "INSERT INTO package_users (package_id, user_id, role, created_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (package_id, user_id) DO UPDATE SET role = excluded.role";
+    REMOVE_USER = "DELETE FROM package_users WHERE package_id = $1 AND user_id = $2";
+    USERS = concat!("SELECT ", account_columns!(), ", g.role
+        FROM package_users g JOIN accounts a ON a.id = g.user_id
+        WHERE g.package_id = $1 AND a.deleted_at IS NULL ORDER BY a.login_key");
+    PUT_TEAM = "INSERT INTO package_teams (package_id, team_id, role, created_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (package_id, team_id) DO UPDATE SET role = excluded.role";
+    REMOVE_TEAM = "DELETE FROM package_teams WHERE package_id = $1 AND team_id = $2";
+    TEAMS = concat!("SELECT ", team_columns!(), ", g.role
+        FROM package_teams g JOIN teams t ON t.id = g.team_id
+        WHERE g.package_id = $1 ORDER BY t.slug");
+    PUT_REPOSITORY = "INSERT INTO package_repositories (package_id, repository_id, role, created_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (package_id, repository_id) DO UPDATE SET role = excluded.role";
+    REMOVE_REPOSITORY = "DELETE FROM package_repositories
+        WHERE package_id = $1 AND repository_id = $2";
+    REPOSITORIES = concat!("SELECT ", repository_columns!(), ", g.role
+        FROM package_repositories g JOIN repositories r ON r.id = g.repository_id
+        WHERE g.package_id = $1 AND r.deleted_at IS NULL ORDER BY r.name_key, r.id");
+}
+
+/// Everything that a decision about the package at `path` needs to know, in one question.
+///
+/// # Errors
+/// Those of the database.
+pub async fn package_facts(
+    conn: &mut Conn,
+    principal: &Principal,
+    path: &PackagePath,
+) -> Result<PackageFacts> {
+    let (user, workflow) = ids(principal);
+    let legacy = match path.package_type {
+        PackageType::Container => None,
+        PackageType::Docker => path.name.legacy_repository(),
+    };
+    let args = [
+        path.owner.key().into(),
+        user.into(),
+        workflow.into(),
+        path.package_type.as_str().into(),
+        path.name.as_str().into(),
+        legacy
+            .as_ref()
+            .map(naru_model::SourceRepositoryName::key)
+            .into(),
+    ];
+    conn.one(PACKAGE_FACTS, &args).await
+}
+
+/// Everything that a decision about the account `name` needs to know, in one question.
+///
+/// # Errors
+/// Those of the database.
+pub async fn account_facts(
+    conn: &mut Conn,
+    principal: &Principal,
+    name: &AccountName,
+) -> Result<AccountFacts> {
+    let (user, workflow) = ids(principal);
+    conn.one(
+        ACCOUNT_FACTS,
+        &[name.key().into(), user.into(), workflow.into()],
+    )
+    .await
+}
+
+/// Everything that a decision about the source repository at `path` needs to know, in one
+/// question.
+///
+/// # Errors
+/// Those of the database.
+pub async fn repository_facts(
+    conn: &mut Conn,
+    principal: &Principal,
+    path: &RepositoryPath,
+) -> Result<RepositoryFacts> {
+    let (user, workflow) = ids(principal);
+    let args = [
+        path.owner.key().into(),
+        user.into(),
+        workflow.into(),
+        path.name.key().into(),
+    ];
+    conn.one(REPOSITORY_FACTS, &args).await
+}
+
+/// What there is to know about the caller, seen from nowhere in particular: for decisions about the
+/// instance.
+///
+/// # Errors
+/// Those of the database.
+pub async fn caller_facts(conn: &mut Conn, principal: &Principal) -> Result<Caller> {
+    let (user, workflow) = ids(principal);
+    // No account has the empty name.
+    let facts: AccountFacts = conn
+        .one(ACCOUNT_FACTS, &["".into(), user.into(), workflow.into()])
+        .await?;
+    Ok(facts.caller)
+}
+
+const fn ids(principal: &Principal) -> (Option<AccountId>, Option<RepositoryId>) {
+    match principal {
+        Principal::User { user, .. } => (Some(*user), None),
+        Principal::Workflow { repository, .. } => (None, Some(*repository)),
+        Principal::Anonymous { .. } | Principal::System => (None, None),
+    }
+}
+
+impl FromRow for PackageFacts {
+    fn from_row(row: &Row) -> Result<Self> {
+        let repository = repository(row)?;
+        let caller = Caller {
+            grant: row.optional_word("grant_role")?,
+            team_grant: rank(row, "team_grant", Role::ALL)?,
+            repository_role: repository_role(row, repository.as_ref())?,
+            ..caller(row)?
+        };
+        Ok(Self {
+            owner: owner(row)?,
+            package: existing(row)?,
+            repository,
+            name_retired: row.get("name_retired")?,
+            caller,
+        })
+    }
+}
+
+impl FromRow for AccountFacts {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            account: owner(row)?,
+            caller: caller(row)?,
+        })
+    }
+}
+
+impl FromRow for RepositoryFacts {
+    fn from_row(row: &Row) -> Result<Self> {
+        let repository = repository(row)?;
+        let repository_role = repository_role(row, repository.as_ref())?;
+        let caller = Caller {
+            repository_role,
+            ..caller(row)?
+        };
+        Ok(Self {
+            owner: owner(row)?,
+            repository,
+            caller,
+        })
+    }
+}
+
+fn owner(row: &Row) -> Result<Option<Owner>> {
+    let Some(id) = row.get("owner_id")? else {
+        return Ok(None);
+    };
+    let settings = PackageSettings::from_row(row)?;
+    Ok(Some(Owner {
+        id,
+        kind: row.word("owner_kind")?,
+        settings,
+    }))
+}
+
+fn caller(row: &Row) -> Result<Caller> {
+    let user: Option<AccountId> = row.get("user_id")?;
+    let workflow_owner: Option<AccountId> = row.get("workflow_owner")?;
+    let workflow = match workflow_owner {
+        Some(owner) => Some(WorkflowRepository {
+            owner,
+            visibility: row.word("workflow_visibility")?,
+        }),
+        None => None,
+    };
+    Ok(Caller {
+        active: user.is_some() || workflow.is_some(),
+        organization_role: row.optional_word("organization_role")?,
+        workflow,
+        ..Caller::default()
+    })
+}
+
+fn existing(row: &Row) -> Result<Option<ExistingPackage>> {
+    let Some(id) = row.get("package_id")? else {
+        return Ok(None);
+    };
+    let published_at: Option<Moment> = row.get("published_at")?;
+    let deleted_at: Option<Moment> = row.get("deleted_at")?;
+    let state = match (published_at, deleted_at) {
+        (_, Some(_)) => PackageState::Deleted,
+        (None, None) => PackageState::Hidden,
+        (Some(_), None) => PackageState::Live,
+    };
+    Ok(Some(ExistingPackage {
+        id,
+        package_type: row.word("package_type")?,
+        state,
+        visibility: row.word("package_visibility")?,
+        inherit_access: row.get("inherit_access")?,
+    }))
+}
+
+fn repository(row: &Row) -> Result<Option<RepositoryState>> {
+    let Some(id) = row.get("repository_id")? else {
+        return Ok(None);
+    };
+    Ok(Some(RepositoryState {
+        id,
+        visibility: row.word("repository_visibility")?,
+    }))
+}
+
+/// The better of the own role and the teams' best, where there is a repository.
+fn repository_role(
+    row: &Row,
+    repository: Option<&RepositoryState>,
+) -> Result<Option<RepositoryRole>> {
+    if repository.is_none() {
+        return Ok(None);
+    }
+    let own = rank(row, "user_rank", RepositoryRole::ALL)?;
+    let team = rank(row, "team_rank", RepositoryRole::ALL)?;
+    Ok(own.max(team))
+}
+
+/// The role at a rank, 1 being the least.
+fn rank<T: Copy>(row: &Row, column: &'static str, roles: &[T]) -> Result<Option<T>> {
+    let Some(rank) = row.get::<Option<u64>>(column)? else {
+        return Ok(None);
+    };
+    let place = usize::try_from(rank)
+        .ok()
+        .and_then(|rank| rank.checked_sub(1));
+    let role = place.and_then(|place| roles.get(place)).copied();
+    role.map(Some)
+        .ok_or_else(|| row.corrupt(column, format!("{rank} is no rank")))
+}
+
+/// Where a live or hidden package is, by its number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn package_path(conn: &mut Conn, package: PackageId) -> Result<Option<PackagePath>> {
+    conn.optional(PACKAGE_PATH, &[package.into()]).await
+}
+
+impl FromRow for PackagePath {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            package_type: row.word("package_type")?,
+            owner: row.word("login")?,
+            name: row.word::<PackageName>("name")?,
+        })
+    }
+}
+
+/// Which packages of an account are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct PackageFilter {
+    /// Whose.
+    pub owner: AccountId,
+    /// Only of this registry.
+    pub package_type: Option<PackageType>,
+    /// Only with this visibility; on the legacy registry that of the repository.
+    pub visibility: Option<Visibility>,
+}
+
+/// The published packages of an account that `principal` may read, newest first. What the
+/// credential allows, such as scopes, is not looked at: it is the same for all of them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn visible_packages(
+    conn: &mut Conn,
+    principal: &Principal,
+    filter: PackageFilter,
+    cursor: Cursor,
+) -> Result<Page<Package>> {
+    let mut args = vec![
+        filter.owner.into(),
+        filter.package_type.map(PackageType::as_str).into(),
+        filter.visibility.map(Visibility::as_str).into(),
+        cursor.below().into(),
+        cursor.rows().into(),
+    ];
+    let statement = match principal {
+        Principal::Anonymous { .. } => VISIBLE_TO_ANYBODY,
+        Principal::User { user, .. } => {
+            args.push((*user).into());
+            VISIBLE_TO_USER
+        }
+        Principal::Workflow { repository, .. } => {
+            args.push((*repository).into());
+            VISIBLE_TO_WORKFLOW
+        }
+        Principal::System => VISIBLE_TO_SYSTEM,
+    };
+    let rows = conn.all(statement, &args).await?;
+    Ok(Page::cut(rows, cursor, |package: &Package| {
+        package.id.get()
+    }))
+}
+
+/// Grants a user a role, in place of the one they had.
+///
+/// # Errors
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) when there is no such user or package.
+pub async fn set_user(
+    conn: &mut Conn,
+    package: PackageId,
+    user: AccountId,
+    role: Role,
+    now: Moment,
+) -> Result<()> {
+    let args = [
+        package.into(),
+        user.into(),
+        role.as_str().into(),
+        now.into(),
+    ];
+    conn.execute(PUT_USER, &args).await?;
+    Ok(())
+}
+
+/// Takes what was granted to a user. Returns whether there was something.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_user(conn: &mut Conn, package: PackageId, user: AccountId) -> Result<bool> {
+    Ok(conn
+        .execute(REMOVE_USER, &[package.into(), user.into()])
+        .await?
+        > 0)
+}
+
+/// What was granted to users, in the order of their names.
+///
+/// # Errors
+/// Those of the database.
+pub async fn users(conn: &mut Conn, package: PackageId) -> Result<Vec<(User, Role)>> {
+    conn.all(USERS, &[package.into()]).await
+}
+
+/// Grants a team a role, in place of the one it had.
+///
+/// # Errors
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) when there is no such team or package.
+pub async fn set_team(
+    conn: &mut Conn,
+    package: PackageId,
+    team: TeamId,
+    role: Role,
+    now: Moment,
+) -> Result<()> {
+    let args = [
+        package.into(),
+        team.into(),
+        role.as_str().into(),
+        now.into(),
+    ];
+    conn.execute(PUT_TEAM, &args).await?;
+    Ok(())
+}
+
+/// Takes what was granted to a team. Returns whether there was something.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_team(conn: &mut Conn, package: PackageId, team: TeamId) -> Result<bool> {
+    Ok(conn
+        .execute(REMOVE_TEAM, &[package.into(), team.into()])
+        .await?
+        > 0)
+}
+
+/// What was granted to teams, in the order of their slugs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn teams(conn: &mut Conn, package: PackageId) -> Result<Vec<(Team, Role)>> {
+    conn.all(TEAMS, &[package.into()]).await
+}
+
+/// Grants a repository's workflows a role, in place of the one they had ("Actions access").
+///
+/// # Errors
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) when there is no such repository or package.
+pub async fn set_repository(
+    conn: &mut Conn,
+    package: PackageId,
+    repository: RepositoryId,
+    role: Role,
+    now: Moment,
+) -> Result<()> {
+    let args = [
+        package.into(),
+        repository.into(),
+        role.as_str().into(),
+        now.into(),
+    ];
+    conn.execute(PUT_REPOSITORY, &args).await?;
+    Ok(())
+}
+
+/// Takes what was granted to a repository's workflows. Returns whether there was something.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_repository(
+    conn: &mut Conn,
+    package: PackageId,
+    repository: RepositoryId,
+) -> Result<bool> {
+    Ok(conn
+        .execute(REMOVE_REPOSITORY, &[package.into(), repository.into()])
+        .await?
+        > 0)
+}
+
+/// What was granted to the workflows of repositories, in the order of their names.
+///
+/// # Errors
+/// Those of the database.
+pub async fn repositories(conn: &mut Conn, package: PackageId) -> Result<Vec<(Repository, Role)>> {
+    conn.all(REPOSITORIES, &[package.into()]).await
+}

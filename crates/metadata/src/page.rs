@@ -1,0 +1,78 @@
+//! Cutting lists: a page begins after the last row of the one before, so that nothing is skipped
+//! or told twice when rows come and go in between.
+
+/// Where a page begins and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The number of the last row of the page before; `None` for the first page.
+    pub after: Option<i64>,
+    /// How many rows at most.
+    pub limit: usize,
+}
+
+impl Cursor {
+    /// The first page.
+    #[must_use]
+    pub const fn first(limit: usize) -> Self {
+        Self { after: None, limit }
+    }
+
+    /// The page after this number.
+    #[must_use]
+    pub const fn after(number: i64, limit: usize) -> Self {
+        Self {
+            after: Some(number),
+            limit,
+        }
+    }
+
+    /// For a list that begins with the highest number: what all rows of the page are below.
+    pub(crate) fn below(self) -> i64 {
+        self.after.unwrap_or(i64::MAX)
+    }
+
+    /// One row more than the page has, to learn whether there is another page.
+    pub(crate) fn rows(self) -> i64 {
+        i64::try_from(self.limit)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1)
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// Cuts rows that were asked for with [`Cursor::rows`].
+    pub(crate) fn cut(mut items: Vec<T>, cursor: Cursor, number: impl Fn(&T) -> i64) -> Self {
+        let more = items.len() > cursor.limit;
+        items.truncate(cursor.limit);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|last| Cursor::after(number(last), cursor.limit));
+        Self { items, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_knows_where_the_next_one_begins() {
+        let page = Page::cut(vec![9, 7, 4], Cursor::first(2), |number| *number);
+        assert_eq!(page.items, [9, 7]);
+        assert_eq!(page.next, Some(Cursor::after(7, 2)));
+    }
+
+    #[test]
+    fn the_last_page_has_none_after_it() {
+        let page = Page::cut(vec![9, 7], Cursor::first(2), |number| *number);
+        assert_eq!((page.items.len(), page.next), (2, None));
+    }
+}

@@ -1,0 +1,367 @@
+//! Source repositories, and who has which role in them.
+
+use naru_model::{
+    AccountId, Moment, Repository, RepositoryId, RepositoryPath, RepositoryRole,
+    SourceRepositoryName, Team, TeamId, User, Visibility,
+};
+
+use crate::accounts::{RoleOf, account_columns};
+use crate::db::{Conn, FromRow, Row, statements};
+use crate::error::{Error, Result};
+use crate::teams::team_columns;
+
+/// What [`Repository`] is read from.
+macro_rules! repository_columns {
+    () => {
+        "r.id, r.owner_id, r.name, r.description, r.forge_url, r.visibility, r.created_at, \
+         r.updated_at, r.deleted_at"
+    };
+}
+
+pub(crate) use repository_columns;
+
+impl FromRow for Repository {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            owner: row.get("owner_id")?,
+            name: row.word("name")?,
+            description: row.get("description")?,
+            forge_url: row.get("forge_url")?,
+            visibility: row.word("visibility")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            deleted_at: row.get("deleted_at")?,
+        })
+    }
+}
+
+/// A repository about to be made.
+#[derive(Clone, Debug)]
+pub struct NewRepository<'a> {
+    /// The account that owns it.
+    pub owner: AccountId,
+    /// Its name there, in the spelling that is kept.
+    pub name: &'a SourceRepositoryName,
+    /// What it is, in a sentence.
+    pub description: Option<&'a str>,
+    /// Where the source lives.
+    pub forge_url: Option<&'a str>,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// When.
+    pub now: Moment,
+}
+
+statements! {
+    CREATE = "INSERT INTO repositories (owner_id, name, name_key, description, forge_url,
+            visibility, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+        ON CONFLICT (owner_id, name_key) WHERE deleted_at IS NULL DO NOTHING
+        RETURNING id";
+    FIND = concat!("SELECT ", repository_columns!(), " FROM repositories r
+        WHERE r.owner_id = $1 AND r.name_key = $2 AND r.deleted_at IS NULL");
+    FIND_BY_PATH = concat!("SELECT ", repository_columns!(), " FROM repositories r
+            JOIN accounts a ON a.id = r.owner_id
+        WHERE a.login_key = $1 AND r.name_key = $2 AND r.deleted_at IS NULL
+            AND a.deleted_at IS NULL");
+    FIND_BY_ID = concat!("SELECT ", repository_columns!(), " FROM repositories r
+        WHERE r.id = $1 AND r.deleted_at IS NULL");
+    FIND_BY_FORGE_URL = concat!("SELECT ", repository_columns!(), " FROM repositories r
+        WHERE r.forge_url = $1 AND r.deleted_at IS NULL ORDER BY r.id");
+    LIST = concat!("SELECT ", repository_columns!(), " FROM repositories r
+        WHERE r.owner_id = $1 AND r.deleted_at IS NULL ORDER BY r.name_key");
+    SET_VISIBILITY = "UPDATE repositories SET visibility = $2, updated_at = $3 WHERE id = $1";
+    DELETE = "UPDATE repositories SET deleted_at = $2, updated_at = $2
+        WHERE id = $1 AND deleted_at IS NULL";
+    LEGACY_PACKAGE = "SELECT id FROM packages
+        WHERE repository_id = $1 AND package_type = 'docker' AND deleted_at IS NULL LIMIT 1";
+    UNLINK_PACKAGES = "UPDATE packages
+        SET repository_id = NULL, inherit_access = 0, updated_at = $2
+        WHERE repository_id = $1 AND package_type = 'container'";
+
+    USER_ROLE = "SELECT role FROM repository_users WHERE repository_id = $1 AND user_id = $2";
+    PUT_USER = "INSERT INTO repository_users (repository_id, user_id, role, created_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (repository_id, user_id) DO UPDATE SET role = excluded.role";
+    REMOVE_USER = "DELETE FROM repository_users WHERE repository_id = $1 AND user_id = $2";
+    USERS = concat!("SELECT ", account_columns!(), ", c.role
+        FROM repository_users c JOIN accounts a ON a.id = c.user_id
+        WHERE c.repository_id = $1 AND a.deleted_at IS NULL
+        ORDER BY a.login_key");
+    TEAM_ROLE = "SELECT role FROM repository_teams WHERE repository_id = $1 AND team_id = $2";
+    PUT_TEAM = "INSERT INTO repository_teams (repository_id, team_id, role, created_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (repository_id, team_id) DO UPDATE SET role = excluded.role";
+    REMOVE_TEAM = "DELETE FROM repository_teams WHERE repository_id = $1 AND team_id = $2";
+    TEAMS = concat!("SELECT ", team_columns!(), ", c.role
+        FROM repository_teams c JOIN teams t ON t.id = c.team_id
+        WHERE c.repository_id = $1 ORDER BY t.slug");
+}
+
+/// Makes a repository. `None` when its owner has one of this name.
+///
+/// # Errors
+/// [`Error::ForeignKey`] when there is no such account.
+pub async fn create(conn: &mut Conn, new: &NewRepository<'_>) -> Result<Option<RepositoryId>> {
+    let args = [
+        new.owner.into(),
+        new.name.as_str().into(),
+        new.name.key().into(),
+        new.description.into(),
+        new.forge_url.into(),
+        new.visibility.as_str().into(),
+        new.now.into(),
+    ];
+    conn.optional(CREATE, &args).await
+}
+
+/// The repository of this name, made if there is none, as a first push to the legacy registry
+/// does.
+///
+/// # Errors
+/// Those of the database; [`Error::Busy`] in the unlikely case that another transaction makes and
+/// deletes it at the same time.
+pub async fn find_or_create(
+    conn: &mut Conn,
+    owner: AccountId,
+    name: &SourceRepositoryName,
+    visibility: Visibility,
+    now: Moment,
+) -> Result<RepositoryId> {
+    if let Some(repository) = find(conn, owner, name).await? {
+        return Ok(repository.id);
+    }
+    let new = NewRepository {
+        owner,
+        name,
+        description: None,
+        forge_url: None,
+        visibility,
+        now,
+    };
+    if let Some(created) = create(conn, &new).await? {
+        return Ok(created);
+    }
+    let made_meanwhile = find(conn, owner, name).await?;
+    made_meanwhile
+        .map(|repository| repository.id)
+        .ok_or(Error::Busy)
+}
+
+/// The repository of this name of this owner.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(
+    conn: &mut Conn,
+    owner: AccountId,
+    name: &SourceRepositoryName,
+) -> Result<Option<Repository>> {
+    conn.optional(FIND, &[owner.into(), name.key().into()])
+        .await
+}
+
+/// The repository at this path.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_path(conn: &mut Conn, path: &RepositoryPath) -> Result<Option<Repository>> {
+    conn.optional(
+        FIND_BY_PATH,
+        &[path.owner.key().into(), path.name.key().into()],
+    )
+    .await
+}
+
+/// The repository with this number, unless it is deleted.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_id(conn: &mut Conn, id: RepositoryId) -> Result<Option<Repository>> {
+    conn.optional(FIND_BY_ID, &[id.into()]).await
+}
+
+/// The repositories whose source lives at this address, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_forge_url(conn: &mut Conn, forge_url: &str) -> Result<Vec<Repository>> {
+    conn.all(FIND_BY_FORGE_URL, &[forge_url.into()]).await
+}
+
+/// The repositories of an account in the order of their names.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_owner(conn: &mut Conn, owner: AccountId) -> Result<Vec<Repository>> {
+    conn.all(LIST, &[owner.into()]).await
+}
+
+/// Changes who may see it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_visibility(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    visibility: Visibility,
+    now: Moment,
+) -> Result<()> {
+    let args = [repository.into(), visibility.as_str().into(), now.into()];
+    conn.execute(SET_VISIBILITY, &args).await?;
+    Ok(())
+}
+
+/// Marks it deleted; its name is free then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete(conn: &mut Conn, repository: RepositoryId, now: Moment) -> Result<()> {
+    conn.execute(DELETE, &[repository.into(), now.into()])
+        .await?;
+    Ok(())
+}
+
+/// Whether packages of the legacy registry are in it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_legacy_packages(conn: &mut Conn, repository: RepositoryId) -> Result<bool> {
+    let found: Option<i64> = conn.optional(LEGACY_PACKAGE, &[repository.into()]).await?;
+    Ok(found.is_some())
+}
+
+/// Takes the link from every package of the container registry that is linked to it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn unlink_packages(conn: &mut Conn, repository: RepositoryId, now: Moment) -> Result<()> {
+    conn.execute(UNLINK_PACKAGES, &[repository.into(), now.into()])
+        .await?;
+    Ok(())
+}
+
+/// The role that was given to a user.
+///
+/// # Errors
+/// Those of the database.
+pub async fn user_role(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    user: AccountId,
+) -> Result<Option<RepositoryRole>> {
+    let found: Option<RoleOf<_>> = conn
+        .optional(USER_ROLE, &[repository.into(), user.into()])
+        .await?;
+    Ok(found.map(|RoleOf(role)| role))
+}
+
+/// Gives a user a role, in place of the one they had.
+///
+/// # Errors
+/// [`Error::ForeignKey`] when there is no such user or repository.
+pub async fn set_user_role(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    user: AccountId,
+    role: RepositoryRole,
+    now: Moment,
+) -> Result<()> {
+    let args = [
+        repository.into(),
+        user.into(),
+        role.as_str().into(),
+        now.into(),
+    ];
+    conn.execute(PUT_USER, &args).await?;
+    Ok(())
+}
+
+/// Takes a user's role. Returns whether they had one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_user_role(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    user: AccountId,
+) -> Result<bool> {
+    Ok(conn
+        .execute(REMOVE_USER, &[repository.into(), user.into()])
+        .await?
+        > 0)
+}
+
+/// Users with a role of their own, in the order of their names.
+///
+/// # Errors
+/// Those of the database.
+pub async fn users(
+    conn: &mut Conn,
+    repository: RepositoryId,
+) -> Result<Vec<(User, RepositoryRole)>> {
+    conn.all(USERS, &[repository.into()]).await
+}
+
+/// The role that was given to a team.
+///
+/// # Errors
+/// Those of the database.
+pub async fn team_role(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    team: TeamId,
+) -> Result<Option<RepositoryRole>> {
+    let found: Option<RoleOf<_>> = conn
+        .optional(TEAM_ROLE, &[repository.into(), team.into()])
+        .await?;
+    Ok(found.map(|RoleOf(role)| role))
+}
+
+/// Gives a team a role, in place of the one it had.
+///
+/// # Errors
+/// [`Error::ForeignKey`] when there is no such team or repository.
+pub async fn set_team_role(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    team: TeamId,
+    role: RepositoryRole,
+    now: Moment,
+) -> Result<()> {
+    let args = [
+        repository.into(),
+        team.into(),
+        role.as_str().into(),
+        now.into(),
+    ];
+    conn.execute(PUT_TEAM, &args).await?;
+    Ok(())
+}
+
+/// Takes a team's role. Returns whether it had one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_team_role(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    team: TeamId,
+) -> Result<bool> {
+    Ok(conn
+        .execute(REMOVE_TEAM, &[repository.into(), team.into()])
+        .await?
+        > 0)
+}
+
+/// Teams with a role, in the order of their slugs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn teams(
+    conn: &mut Conn,
+    repository: RepositoryId,
+) -> Result<Vec<(Team, RepositoryRole)>> {
+    conn.all(TEAMS, &[repository.into()]).await
+}

@@ -1,0 +1,183 @@
+//! Teams of an organization, and who is in them.
+
+use naru_model::{AccountId, Moment, Team, TeamId, TeamRole, TeamSlug, User};
+
+use crate::accounts::{RoleOf, account_columns};
+use crate::db::{Conn, FromRow, Row, statements};
+use crate::error::Result;
+
+/// What [`Team`] is read from.
+macro_rules! team_columns {
+    () => {
+        "t.id, t.organization_id, t.slug, t.name, t.description, t.created_at, t.updated_at"
+    };
+}
+
+pub(crate) use team_columns;
+
+impl FromRow for Team {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            organization: row.get("organization_id")?,
+            slug: row.word("slug")?,
+            name: row.get("name")?,
+            description: row.get("description")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
+    }
+}
+
+/// A team about to be made.
+#[derive(Clone, Debug)]
+pub struct NewTeam<'a> {
+    /// The organization it is part of.
+    pub organization: AccountId,
+    /// Its name in addresses, unique in the organization.
+    pub slug: &'a TeamSlug,
+    /// Its name for people.
+    pub name: &'a str,
+    /// What it is for.
+    pub description: Option<&'a str>,
+    /// When.
+    pub now: Moment,
+}
+
+statements! {
+    CREATE = "INSERT INTO teams
+            (organization_id, slug, name, description, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $5)
+        ON CONFLICT (organization_id, slug) DO NOTHING
+        RETURNING id";
+    FIND = concat!("SELECT ", team_columns!(), " FROM teams t
+        WHERE t.organization_id = $1 AND t.slug = $2");
+    LIST = concat!("SELECT ", team_columns!(), " FROM teams t
+        WHERE t.organization_id = $1 ORDER BY t.slug");
+    DROP_MEMBERS = "DELETE FROM team_members WHERE team_id = $1";
+    DROP_PACKAGES = "DELETE FROM package_teams WHERE team_id = $1";
+    DROP_REPOSITORIES = "DELETE FROM repository_teams WHERE team_id = $1";
+    DROP = "DELETE FROM teams WHERE id = $1";
+    MEMBER_ROLE = "SELECT role FROM team_members WHERE team_id = $1 AND user_id = $2";
+    PUT_MEMBER = "INSERT INTO team_members (team_id, user_id, role, created_at)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role";
+    REMOVE_MEMBER = "DELETE FROM team_members WHERE team_id = $1 AND user_id = $2";
+    REMOVE_FROM_ALL = "DELETE FROM team_members
+        WHERE user_id = $2 AND team_id IN (SELECT id FROM teams WHERE organization_id = $1)";
+    MEMBERS = concat!("SELECT ", account_columns!(), ", m.role
+        FROM team_members m JOIN accounts a ON a.id = m.user_id
+        WHERE m.team_id = $1 AND a.deleted_at IS NULL
+        ORDER BY a.login_key");
+}
+
+/// Makes a team. `None` when the organization has one of this slug.
+///
+/// # Errors
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) when there is no such organization.
+pub async fn create(conn: &mut Conn, new: &NewTeam<'_>) -> Result<Option<TeamId>> {
+    let args = [
+        new.organization.into(),
+        new.slug.as_str().into(),
+        new.name.into(),
+        new.description.into(),
+        new.now.into(),
+    ];
+    conn.optional(CREATE, &args).await
+}
+
+/// The team of this slug.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(
+    conn: &mut Conn,
+    organization: AccountId,
+    slug: &TeamSlug,
+) -> Result<Option<Team>> {
+    conn.optional(FIND, &[organization.into(), slug.as_str().into()])
+        .await
+}
+
+/// The teams of an organization in the order of their slugs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_organization(conn: &mut Conn, organization: AccountId) -> Result<Vec<Team>> {
+    conn.all(LIST, &[organization.into()]).await
+}
+
+/// Removes a team with its memberships and everything that was granted to it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete(conn: &mut Conn, team: TeamId) -> Result<()> {
+    for statement in [DROP_MEMBERS, DROP_PACKAGES, DROP_REPOSITORIES, DROP] {
+        conn.execute(statement, &[team.into()]).await?;
+    }
+    Ok(())
+}
+
+/// What a user is in a team.
+///
+/// # Errors
+/// Those of the database.
+pub async fn member_role(
+    conn: &mut Conn,
+    team: TeamId,
+    user: AccountId,
+) -> Result<Option<TeamRole>> {
+    let found: Option<RoleOf<_>> = conn
+        .optional(MEMBER_ROLE, &[team.into(), user.into()])
+        .await?;
+    Ok(found.map(|RoleOf(role)| role))
+}
+
+/// Adds a user to a team, or changes what they are in it.
+///
+/// # Errors
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) when there is no such user or team.
+pub async fn set_member(
+    conn: &mut Conn,
+    team: TeamId,
+    user: AccountId,
+    role: TeamRole,
+    now: Moment,
+) -> Result<()> {
+    let args = [team.into(), user.into(), role.as_str().into(), now.into()];
+    conn.execute(PUT_MEMBER, &args).await?;
+    Ok(())
+}
+
+/// Removes a user from a team. Returns whether they were in it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_member(conn: &mut Conn, team: TeamId, user: AccountId) -> Result<bool> {
+    Ok(conn
+        .execute(REMOVE_MEMBER, &[team.into(), user.into()])
+        .await?
+        > 0)
+}
+
+/// Removes a user from every team of an organization, as leaving it does.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_from_all(
+    conn: &mut Conn,
+    organization: AccountId,
+    user: AccountId,
+) -> Result<()> {
+    conn.execute(REMOVE_FROM_ALL, &[organization.into(), user.into()])
+        .await?;
+    Ok(())
+}
+
+/// Who is in a team and as what, in the order of their names.
+///
+/// # Errors
+/// Those of the database.
+pub async fn members(conn: &mut Conn, team: TeamId) -> Result<Vec<(User, TeamRole)>> {
+    conn.all(MEMBERS, &[team.into()]).await
+}
