@@ -41,7 +41,7 @@ pub struct Global {
         global = true,
         value_name = "DIR",
         env = "NARU_DATA",
-        default_value = "naru-data",
+        default_value = DEFAULT_DATA,
         hide_env_values = true
     )]
     pub data: PathBuf,
@@ -59,7 +59,15 @@ pub struct Global {
     pub json: bool,
 }
 
+const DEFAULT_DATA: &str = "naru-data";
+
 impl Global {
+    /// Where the data is if nobody says otherwise.
+    #[must_use]
+    pub fn default_data() -> PathBuf {
+        DEFAULT_DATA.into()
+    }
+
     /// Where to print to.
     #[must_use]
     pub fn output(&self) -> Output {
@@ -87,6 +95,30 @@ fn environment() -> Vec<(OsString, OsString)> {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the registry
+    Serve(commands::serve::ServeCommand),
+    /// Users: create, list, suspend, set-password
+    User(commands::user::UserCommand),
+    /// Organizations and their members
+    Org(commands::org::OrgCommand),
+    /// Teams of organizations and their members
+    Team(commands::team::TeamCommand),
+    /// Source repositories and their collaborators
+    Repo(commands::repo::RepoCommand),
+    /// Personal access tokens: what docker takes as a password
+    Token(commands::token::TokenCommand),
+    /// Packages: list, show, delete, restore, visibility, grants
+    Package(commands::package::PackageCommand),
+    /// Remove what was deleted, now instead of after 30 days
+    Purge(commands::purge::PurgeCommand),
+    /// Remove bytes that nothing needs any more
+    Gc(commands::gc::GcCommand),
+    /// Check that everything is there and is what it was
+    Fsck(commands::fsck::FsckCommand),
+    /// Back up an instance while it runs
+    Backup(commands::backup::BackupCommand),
+    /// Bring the database to the schema of this program
+    Migrate(commands::migrate::MigrateCommand),
     /// Look at the configuration
     Config(commands::config::ConfigCommand),
     /// Check a registry from outside, this or any other: log in, push, pull, list, delete

@@ -1,16 +1,35 @@
 //! What each command does; one file per noun, named as it is typed.
 
+pub mod backup;
 pub mod check;
 pub mod completion;
 pub mod config;
+pub mod fsck;
+pub mod gc;
 pub mod man;
+pub mod migrate;
+pub mod org;
+pub mod package;
+pub mod purge;
+pub mod repo;
+pub mod serve;
+pub mod team;
+pub mod token;
+pub mod user;
 
+use std::fmt;
 use std::io::{IsTerminal, Read};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use naru_metadata::SchemaPolicy;
+use naru_model::{AccountName, TeamSlug, UnknownWord};
 use secrecy::SecretString;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global};
+use crate::compose::Instance;
+use crate::data;
 use crate::failure::hinted;
 
 /// Runs the command that was typed.
@@ -20,11 +39,44 @@ use crate::failure::hinted;
 pub fn run(cli: Cli) -> Result<()> {
     let Cli { global, command } = cli;
     match command {
+        Command::Serve(command) => command.run(&global),
+        Command::User(command) => command.run(&global),
+        Command::Org(command) => command.run(&global),
+        Command::Team(command) => command.run(&global),
+        Command::Repo(command) => command.run(&global),
+        Command::Token(command) => command.run(&global),
+        Command::Package(command) => command.run(&global),
+        Command::Purge(command) => command.run(&global),
+        Command::Gc(command) => command.run(&global),
+        Command::Fsck(command) => command.run(&global),
+        Command::Backup(command) => command.run(&global),
+        Command::Migrate(command) => command.run(&global),
         Command::Config(command) => command.run(&global),
         Command::Check(command) => command.run(&global),
         Command::Completion(command) => command.run(&global),
         Command::Man(command) => command.run(&global),
     }
+}
+
+/// Runs a command on the data of a server, which may be running.
+fn beside<T>(global: &Global, task: impl AsyncFnOnce(&Instance) -> Result<T>) -> Result<T> {
+    with_policy(global, SchemaPolicy::MustMatch, task)
+}
+
+/// The same, with a say in what happens to a database of another schema.
+fn with_policy<T>(
+    global: &Global,
+    policy: SchemaPolicy,
+    task: impl AsyncFnOnce(&Instance) -> Result<T>,
+) -> Result<T> {
+    let loaded = global.load(Vec::new())?;
+    data::make_everything_private();
+    wait(async {
+        let instance = Instance::beside(&loaded.config, &global.data, policy).await?;
+        let done = task(&instance).await;
+        instance.close().await;
+        done
+    })
 }
 
 /// Runs a command that waits for answers, on this thread.
@@ -34,6 +86,79 @@ fn wait<T>(task: impl Future<Output = Result<T>>) -> Result<T> {
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(task)
+}
+
+/// All of a list that comes in pages: `page` is asked for so many, after the first so many.
+async fn pages<T>(
+    page: impl AsyncFn(i64, i64) -> naru_registry::Result<Vec<T>>,
+) -> Result<Vec<T>> {
+    const LIMIT: i64 = 500;
+    let mut all = Vec::new();
+    loop {
+        let offset = i64::try_from(all.len())?;
+        let found = page(LIMIT, offset).await?;
+        let last = found.is_empty();
+        all.extend(found);
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+/// The names of all users and organizations.
+async fn all_accounts(instance: &Instance) -> Result<Vec<AccountName>> {
+    let Instance { registry, caller, .. } = instance;
+    let users = pages(async |limit, offset| registry.list_users(caller, limit, offset).await);
+    let users = users.await?.into_iter().map(|user| user.login);
+    let page = async |limit, offset| registry.list_organizations(caller, limit, offset).await;
+    let organizations = pages(page).await?.into_iter().map(|found| found.login);
+    Ok(users.chain(organizations).collect())
+}
+
+/// Takes one of a closed set of words, and lists them in the help.
+fn words<T>(all: &'static [T]) -> impl TypedValueParser<Value = T>
+where
+    T: std::str::FromStr<Err = UnknownWord> + fmt::Display + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.iter().map(ToString::to_string)).try_map(|word| word.parse())
+}
+
+/// Whom a role is for.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct GranteeArgs {
+    /// A user
+    #[arg(long, value_name = "USER")]
+    user: Option<AccountName>,
+    /// A team of the organization that owns it
+    #[arg(long, value_name = "TEAM")]
+    team: Option<TeamSlug>,
+}
+
+/// Whom a role is for.
+#[derive(Clone, Debug)]
+enum Grantee {
+    User(AccountName),
+    Team(TeamSlug),
+}
+
+impl GranteeArgs {
+    fn grantee(self) -> Result<Grantee> {
+        match (self.user, self.team) {
+            (Some(user), _) => Ok(Grantee::User(user)),
+            (None, Some(team)) => Ok(Grantee::Team(team)),
+            (None, None) => Err(anyhow!("say whom it is for: `--user USER` or `--team TEAM`")),
+        }
+    }
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Team(team) => write!(f, "the team {team}"),
+        }
+    }
 }
 
 /// Reads a password: from standard input with `--password-stdin`, never from a flag, which

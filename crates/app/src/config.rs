@@ -24,6 +24,10 @@ pub mod secret;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use naru_blobstore::BlobStoreSettings;
+use naru_metadata::DatabaseSettings;
+use naru_server::HostSettings;
+use naru_server::listen::{LimitsSettings, ListenSettings, TlsSettings};
 use serde::Deserialize;
 use toml::Value;
 
@@ -38,6 +42,20 @@ pub use problem::Problem;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// How the instance is called.
+    pub server: HostSettings,
+    /// Where to listen.
+    pub listen: ListenSettings,
+    /// Encryption.
+    pub tls: TlsSettings,
+    /// What a connection may ask for.
+    pub limits: LimitsSettings,
+    /// Where facts are kept.
+    pub database: DatabaseSettings,
+    /// Where the bytes of blobs are kept.
+    pub blobstore: BlobStoreSettings,
+    /// Limits and choices of the registry.
+    pub registry: naru_registry::Settings,
     /// What is logged.
     pub log: LogSettings,
     /// Keys that everything else is sealed with.
@@ -48,8 +66,8 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecretsSettings {
-    /// The key that seals the others: 32 bytes, in base64 or hexadecimal. Default: a file in the
-    /// data directory, made at the first start. Replicas on PostgreSQL must share one.
+    /// A file with the key that seals the others: 64 hexadecimal digits. Default: `master.key` in
+    /// the data directory, made at the first start. Replicas on PostgreSQL must share one.
     pub master_key_file: Option<PathBuf>,
 }
 

@@ -6,8 +6,7 @@
 //! ├── naru.db           SQLite, unless another database is configured
 //! ├── blobs/            unless another store is configured
 //! ├── acme/             account and certificates, where ACME is configured
-//! └── secrets/          0700
-//!     └── master.key    0600; seals everything secret in the database
+//! └── master.key        0600; seals what is secret in the database
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -17,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow};
 use naru_model::Random;
-use naru_registry::sealing::MasterKey;
+use naru_registry::MasterKey;
 use rustix::fs::{FlockOperation, Mode, flock};
 use secrecy::ExposeSecret;
 
@@ -106,13 +105,10 @@ impl DataDirectory {
             Err(error) => return Err(error).with_context(|| format!("cannot lock {shown}")),
         }
         let pid = std::process::id();
-        let write = || -> io::Result<()> {
-            file.set_len(0)?;
-            file.rewind()?;
-            writeln!(file, "{pid}")
-        };
-        let mut write = write;
-        write().with_context(|| format!("cannot write {}", path.display()))?;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{pid}"))
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(ServerLock(file))
     }
 
@@ -138,9 +134,7 @@ impl DataDirectory {
     pub fn make_master_key(&self, random: &dyn Random) -> Result<MasterKey> {
         let path = self.master_key_path();
         let key = MasterKey::generate(random)?;
-        let directory = self.0.join("secrets");
-        make_private(&directory)
-            .and_then(|()| write_secret(&directory, &path, key.to_text().expose_secret().as_bytes()))
+        write_secret(&self.0, &path, key.to_text().expose_secret().as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(key)
     }
@@ -152,7 +146,7 @@ impl DataDirectory {
     }
 
     fn master_key_path(&self) -> PathBuf {
-        self.0.join("secrets").join("master.key")
+        self.0.join("master.key")
     }
 }
 

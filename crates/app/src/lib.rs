@@ -4,15 +4,22 @@
 //! - [`cli`]: every command, and the flags that all of them take;
 //! - [`config`]: one file, the environment over it, flags over that;
 //! - [`commands`]: what each command does, one file per noun;
+//! - [`compose`], [`data`]: the parts put together, and the directory they live in;
+//! - [`serve`], [`logging`]: the server;
 //! - [`check`]: `naru check`, the client that tells what is wrong with a registry;
 //! - [`output`], [`progress`], [`failure`]: what is printed, and how failure is said.
 
 pub mod check;
 pub mod cli;
 pub mod commands;
+pub mod compose;
 pub mod config;
+pub mod data;
 pub mod failure;
+pub mod logging;
 pub mod output;
+pub mod progress;
+pub mod serve;
 
 use std::process::ExitCode;
 

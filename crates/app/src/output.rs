@@ -92,6 +92,18 @@ impl Output {
         self.bytes(lines.as_bytes())
     }
 
+    /// Something was made: with `--json` it is printed, else `words` say so.
+    ///
+    /// # Errors
+    /// [`Closed`], or when standard output cannot be written.
+    pub fn made<R: Row>(self, row: &R, words: impl Display) -> Result<()> {
+        if self.json {
+            return self.json(row);
+        }
+        self.say(words);
+        Ok(())
+    }
+
     /// Prints a value as JSON, whatever `--json` says.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use naru::config::{self, Config, Loaded, Problem, Sources};
+use naru::config::{self, Loaded, Problem, Sources};
+use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 /// A configuration file and variables.
@@ -103,7 +104,10 @@ fn what_is_no_toml_is_shown_in_its_line() {
 #[test]
 fn a_missing_file_is_named() {
     let file = Path::new("there/is/none.toml");
-    let sources = Sources { file: Some(file.into()), ..Sources::default() };
+    let sources = Sources {
+        file: Some(file.into()),
+        ..Sources::default()
+    };
     insta::assert_snapshot!(config::load(sources).unwrap_err(), @"there/is/none.toml: cannot be read: No such file or directory (os error 2)");
 }
 
@@ -125,7 +129,10 @@ fn the_environment_stands_over_the_file() {
 
 #[test]
 fn a_variable_without_two_underscores_is_no_setting() {
-    let kubernetes = [("NARU_PORT", "tcp://10.0.0.1:80"), ("NARU_SERVICE_HOST", "10.0.0.1")];
+    let kubernetes = [
+        ("NARU_PORT", "tcp://10.0.0.1:80"),
+        ("NARU_SERVICE_HOST", "10.0.0.1"),
+    ];
     load("", &kubernetes).unwrap();
 }
 
@@ -136,7 +143,103 @@ fn a_variable_that_looks_like_a_number_may_be_a_text() {
 }
 
 #[test]
-fn a_file_of_defaults_says_the_same_as_no_file() {
-    let example: Config = toml::from_str(config::inspect::EXAMPLE).unwrap();
-    assert_eq!(format!("{example:#?}"), format!("{:#?}", Config::default()));
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let scratch = TempDir::new().unwrap();
+    let file = secret_file(&scratch, "sqlite:elsewhere.db\n", 0o600);
+    let text = format!("[database]\nurl_file = {:?}\n", file.display().to_string());
+    let loaded = load(&text, &[]).unwrap();
+    let url = loaded.config.database.url.unwrap();
+    assert_eq!(url.expose_secret(), "sqlite:elsewhere.db");
+}
+
+#[test]
+fn a_secret_file_that_everybody_can_read_is_refused() {
+    let scratch = TempDir::new().unwrap();
+    let file = secret_file(&scratch, "sqlite:elsewhere.db\n", 0o644);
+    let said = complaint("", &[("NARU_DATABASE__URL_FILE", file.to_str().unwrap())]);
+    assert!(
+        said.starts_with("environment variable NARU_DATABASE__URL_FILE: every user"),
+        "{said}"
+    );
+    assert!(said.contains("chmod 600"), "{said}");
+}
+
+#[test]
+fn a_secret_that_is_said_twice_is_refused() {
+    let scratch = TempDir::new().unwrap();
+    let file = secret_file(&scratch, "sqlite:a.db", 0o600);
+    let text = format!(
+        "[database]\nurl = \"sqlite:b.db\"\nurl_file = {:?}\n",
+        file.display().to_string()
+    );
+    let said = complaint(&text, &[]);
+    assert!(
+        said.contains("`database.url` and `database.url_file` say the same thing"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_line_of_a_secret_is_not_shown() {
+    let said = complaint("[blobstore]\nsecret_access_key = [\"hunter2\"]\n", &[]);
+    assert!(said.starts_with("naru.toml:2:"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_password_in_a_database_url_is_not_shown() {
+    let key = ("NARU_SECRETS__MASTER_KEY_FILE", "master.key");
+    let url = (
+        "NARU_DATABASE__URL",
+        "postgres://naru:hunter2@db.example.com/naru",
+    );
+    let loaded = load("", &[key, url]).unwrap();
+    let shown = config::inspect::in_force(&loaded.layers).unwrap();
+    let url = shown
+        .iter()
+        .find(|setting| setting.key == "database.url")
+        .unwrap();
+    assert_eq!(
+        url.value.as_str(),
+        Some("postgres://naru:hidden@db.example.com/naru")
+    );
+    assert_eq!(url.from, "NARU_DATABASE__URL");
+}
+
+#[test]
+fn what_is_in_force_says_where_it_came_from() {
+    let scratch = TempDir::new().unwrap();
+    let mut sources = sources(
+        &scratch,
+        "[log]\nlevel = \"warn\"\n",
+        &[("NARU_LISTEN__DRAIN_SECONDS", "5")],
+    );
+    let address = toml::Value::String("127.0.0.1:0".to_owned());
+    sources.flags = vec![(
+        "--listen",
+        config::key::Key::of(["listen", "address"]),
+        address,
+    )];
+    let loaded = config::load(sources).unwrap();
+    let shown = config::inspect::in_force(&loaded.layers).unwrap();
+    let from = |key: &str| {
+        shown
+            .iter()
+            .find(|setting| setting.key == key)
+            .unwrap()
+            .from
+            .clone()
+    };
+    assert!(from("log.level").ends_with("naru.toml:2"));
+    assert_eq!(from("listen.drain_seconds"), "NARU_LISTEN__DRAIN_SECONDS");
+    assert_eq!(from("listen.address"), "--listen");
+    assert_eq!(from("log.format"), "default");
+}
+
+#[test]
+fn sections_that_contradict_each_other_are_refused_with_a_way_out() {
+    insta::assert_snapshot!(complaint("[server]\nlayout = \"single-host-legacy\"\n", &[]), @"");
+    insta::assert_snapshot!(complaint("[database]\nurl = \"postgres://db/naru\"\n", &[]), @"");
+    insta::assert_snapshot!(complaint("[listen]\ninternal = \"127.0.0.1:5000\"\n", &[]), @"");
+    insta::assert_snapshot!(complaint("[log]\nlevel = \"loud=very\"\n", &[]), @"");
 }

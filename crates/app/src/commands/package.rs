@@ -1,0 +1,451 @@
+//! `naru package`.
+
+use std::str::FromStr;
+
+use anyhow::{Result, anyhow};
+use clap::{Args, Subcommand};
+use naru_model::{
+    AccountName, Package, PackagePath, PackageType, RepositoryPath, Role, Visibility,
+};
+use naru_oci::{Digest, RepositoryName};
+use naru_registry::packages::GrantTo;
+use naru_registry::versions::{ListedVersion, VersionRef};
+use serde::Serialize;
+
+use super::repo::GrantRow;
+use super::{Grantee, GranteeArgs, Instance, all_accounts, beside, pages, words};
+use crate::cli::Global;
+use crate::output::{Output, Row};
+
+/// Packages: list, show, delete, restore; who may do what with them.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:\n  naru package list\n  naru package visibility octocat/hello public\n  naru package grant acme/app --team core-team --role write"
+)]
+pub struct PackageCommand {
+    /// Which registry the package belongs to: `docker` is the legacy one
+    #[arg(
+        long = "type",
+        global = true,
+        value_name = "TYPE",
+        default_value = "container",
+        value_parser = words(PackageType::ALL)
+    )]
+    package_type: PackageType,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List packages
+    #[command(after_help = "Examples:\n  naru package list\n  naru package list octocat --deleted")]
+    List {
+        /// Of this user or organization; without it, of all
+        owner: Option<AccountName>,
+        /// Those that were deleted and can be restored
+        #[arg(long)]
+        deleted: bool,
+    },
+    /// Show a package
+    #[command(after_help = "Example:\n  naru package show octocat/hello")]
+    Show {
+        /// OWNER/NAME
+        package: RepositoryName,
+    },
+    /// List the versions of a package with their tags
+    #[command(
+        after_help = "Example:\n  naru package versions octocat/hello --json | jq '.[0].tags'"
+    )]
+    Versions {
+        /// OWNER/NAME
+        package: RepositoryName,
+        /// Those that were deleted and can be restored
+        #[arg(long)]
+        deleted: bool,
+    },
+    /// Delete a package, or one version of it; it can be restored for 30 days
+    #[command(
+        after_help = "Examples:\n  naru package delete octocat/hello\n  naru package delete octocat/hello:1.0"
+    )]
+    Delete {
+        /// OWNER/NAME, OWNER/NAME:TAG or OWNER/NAME@DIGEST
+        target: Target,
+    },
+    /// Restore a package, or one version of it
+    #[command(
+        after_help = "Examples:\n  naru package restore octocat/hello\n  naru package restore octocat/hello@sha256:…"
+    )]
+    Restore {
+        /// OWNER/NAME or OWNER/NAME@DIGEST
+        target: Target,
+    },
+    /// Make a package public, internal or private
+    #[command(after_help = "Example:\n  naru package visibility octocat/hello public")]
+    Visibility {
+        /// OWNER/NAME
+        package: RepositoryName,
+        /// Who may read it: everybody, every account, or those with a role
+        #[arg(value_parser = words(Visibility::ALL))]
+        visibility: Visibility,
+    },
+    /// Grant a role on a package
+    #[command(
+        after_help = "Examples:\n  naru package grant octocat/hello --user hubot --role read\n  naru package grant acme/app --team core-team --role admin"
+    )]
+    Grant {
+        /// OWNER/NAME
+        package: RepositoryName,
+        #[command(flatten)]
+        whom: GranteeArgs,
+        /// What they may do
+        #[arg(long, value_parser = words(Role::ALL))]
+        role: Role,
+    },
+    /// Take a granted role away
+    #[command(after_help = "Example:\n  naru package revoke octocat/hello --user hubot")]
+    Revoke {
+        /// OWNER/NAME
+        package: RepositoryName,
+        #[command(flatten)]
+        whom: GranteeArgs,
+    },
+    /// List who has been granted a role
+    #[command(after_help = "Example:\n  naru package grants acme/app")]
+    Grants {
+        /// OWNER/NAME
+        package: RepositoryName,
+    },
+    /// Link a package to a source repository of its owner
+    #[command(after_help = "Example:\n  naru package link acme/app acme/app --inherit-access")]
+    Link {
+        /// OWNER/NAME
+        package: RepositoryName,
+        /// OWNER/NAME of the repository
+        repository: RepositoryPath,
+        /// Let roles in the repository count as roles on the package
+        #[arg(long)]
+        inherit_access: bool,
+    },
+    /// Undo the link to a source repository
+    #[command(after_help = "Example:\n  naru package unlink acme/app")]
+    Unlink {
+        /// OWNER/NAME
+        package: RepositoryName,
+    },
+}
+
+/// A package, or one version of it.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) package: RepositoryName,
+    pub(super) version: Option<VersionRef>,
+}
+
+impl FromStr for Target {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some((package, digest)) = text.split_once('@') {
+            let version = VersionRef::Digest(digest.parse::<Digest>()?);
+            return Ok(Self {
+                package: package.parse()?,
+                version: Some(version),
+            });
+        }
+        let (package, tag) = match text.rsplit_once(':') {
+            Some((package, tag)) => (package, Some(tag.parse::<naru_oci::Tag>()?)),
+            None => (text, None),
+        };
+        Ok(Self {
+            package: package.parse()?,
+            version: tag.map(|tag| VersionRef::Tag(tag.to_string())),
+        })
+    }
+}
+
+impl PackageCommand {
+    pub(super) fn run(self, global: &Global) -> Result<()> {
+        let output = global.output();
+        let Self {
+            package_type,
+            action,
+        } = self;
+        beside(global, async |instance| action.run(instance, package_type, output).await)
+    }
+}
+
+impl Action {
+    async fn run(
+        self,
+        instance: &Instance,
+        package_type: PackageType,
+        output: Output,
+    ) -> Result<()> {
+        let Instance { registry, caller, .. } = instance;
+        let path = |name: &RepositoryName| PackagePath::new(package_type, name);
+        match self {
+            Self::List { owner, deleted } => list(instance, owner, deleted, output).await,
+            Self::Show { package } => {
+                let path = path(&package)?;
+                let found = registry.package(caller, &path).await?;
+                output.record(&PackageRow::new(&path.owner, &found))
+            }
+            Self::Versions { package, deleted } => {
+                versions(instance, &path(&package)?, deleted, output).await
+            }
+            Self::Delete { target } => delete(instance, &path(&target.package)?, target, output).await,
+            Self::Restore { target } => {
+                restore(instance, &path(&target.package)?, target, output).await
+            }
+            Self::Visibility {
+                package,
+                visibility,
+            } => {
+                let path = path(&package)?;
+                registry.set_package_visibility(caller, &path, visibility).await?;
+                output.say(format_args!("{package} is {visibility}"));
+                Ok(())
+            }
+            Self::Grant { package, whom, role } => {
+                let to = grant_to(whom.grantee()?);
+                registry.grant_package(caller, &path(&package)?, &to, role).await?;
+                output.say(format_args!("{to} has the role {role} on {package}"));
+                Ok(())
+            }
+            Self::Revoke { package, whom } => {
+                let from = grant_to(whom.grantee()?);
+                registry.revoke_package_grant(caller, &path(&package)?, &from).await?;
+                output.say(format_args!("{from} has no granted role on {package} any more"));
+                Ok(())
+            }
+            Self::Grants { package } => grants(instance, &path(&package)?, output).await,
+            Self::Link {
+                package,
+                repository,
+                inherit_access,
+            } => {
+                let path = path(&package)?;
+                registry.link_package(caller, &path, &repository, inherit_access).await?;
+                output.say(format_args!("{package} is linked to {repository}"));
+                Ok(())
+            }
+            Self::Unlink { package } => {
+                registry.unlink_package(caller, &path(&package)?).await?;
+                output.say(format_args!("{package} is linked to no repository"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn grant_to(grantee: Grantee) -> GrantTo {
+    match grantee {
+        Grantee::User(user) => GrantTo::User(user),
+        Grantee::Team(team) => GrantTo::Team(team),
+    }
+}
+
+async fn list(
+    instance: &Instance,
+    owner: Option<AccountName>,
+    deleted: bool,
+    output: Output,
+) -> Result<()> {
+    let Instance { registry, caller, .. } = instance;
+    let owners = match owner {
+        Some(owner) => vec![owner],
+        None => all_accounts(instance).await?,
+    };
+    let mut rows = Vec::new();
+    for owner in &owners {
+        let packages = pages(async |limit, offset| {
+            if deleted {
+                registry.list_deleted_packages(caller, owner, limit, offset).await
+            } else {
+                registry.list_packages(caller, owner, limit, offset).await
+            }
+        });
+        let packages = packages.await?;
+        rows.extend(packages.iter().map(|package| PackageRow::new(owner, package)));
+    }
+    output.list(&rows)
+}
+
+async fn versions(
+    instance: &Instance,
+    path: &PackagePath,
+    deleted: bool,
+    output: Output,
+) -> Result<()> {
+    let Instance { registry, caller, .. } = instance;
+    let rows: Vec<_> = if deleted {
+        let page = async |limit, offset| {
+            registry.list_deleted_versions(caller, path, limit, offset).await
+        };
+        let untagged = |version| ListedVersion { version, tags: Vec::new() };
+        pages(page).await?.into_iter().map(untagged).collect()
+    } else {
+        pages(async |limit, offset| registry.list_versions(caller, path, limit, offset).await).await?
+    };
+    let rows: Vec<_> = rows.iter().map(VersionRow::from).collect();
+    output.list(&rows)
+}
+
+async fn delete(
+    instance: &Instance,
+    path: &PackagePath,
+    target: Target,
+    output: Output,
+) -> Result<()> {
+    let Instance { registry, caller, .. } = instance;
+    let days = registry.settings().restore_days;
+    let package = target.package;
+    match target.version {
+        None => {
+            registry.delete_package(caller, path).await?;
+            output.say(format_args!(
+                "{package} is deleted; for {days} days it can be restored: naru package restore {package}"
+            ));
+        }
+        Some(version) => {
+            registry.delete_version(caller, path, &version).await?;
+            output.say(format_args!(
+                "{version} of {package} is deleted; it can be restored for {days} days"
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn restore(
+    instance: &Instance,
+    path: &PackagePath,
+    target: Target,
+    output: Output,
+) -> Result<()> {
+    let Instance { registry, caller, .. } = instance;
+    let package = target.package;
+    match target.version {
+        None => {
+            registry.restore_package(caller, path).await?;
+            output.say(format_args!("{package} is back"));
+        }
+        Some(VersionRef::Tag(_)) => {
+            return Err(anyhow!(
+                "a deleted version has no tags; name it by its digest: naru package versions \
+                 {package} --deleted"
+            ));
+        }
+        Some(version) => {
+            let tags = registry.restore_version(caller, path, &version).await?;
+            output.say(format_args!("{version} of {package} is back with its tags: {}", tags.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+async fn grants(instance: &Instance, path: &PackagePath, output: Output) -> Result<()> {
+    let Instance { registry, caller, .. } = instance;
+    let grants = registry.list_package_grants(caller, path).await?;
+    let users = grants.users.iter();
+    let teams = grants.teams.iter();
+    let repositories = grants.repositories.iter();
+    let rows: Vec<_> = users
+        .map(|(user, role)| GrantRow::new("user", &user.login, role.as_str()))
+        .chain(teams.map(|(team, role)| GrantRow::new("team", &team.slug, role.as_str())))
+        .chain(repositories.map(|(path, role)| GrantRow::new("repository", path, role.as_str())))
+        .collect();
+    output.list(&rows)
+}
+
+/// A package, with the names of GitHub's REST API.
+#[derive(Debug, Serialize)]
+struct PackageRow {
+    id: i64,
+    name: String,
+    owner: String,
+    package_type: PackageType,
+    visibility: Visibility,
+    description: Option<String>,
+    created_at: String,
+    updated_at: String,
+    deleted_at: Option<String>,
+}
+
+impl PackageRow {
+    fn new(owner: &AccountName, package: &Package) -> Self {
+        Self {
+            id: package.id.get(),
+            name: package.name.to_string(),
+            owner: owner.to_string(),
+            package_type: package.package_type,
+            visibility: package.visibility,
+            description: package.description.clone(),
+            created_at: package.created_at.to_string(),
+            updated_at: package.updated_at.to_string(),
+            deleted_at: package.deleted_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl Row for PackageRow {
+    const COLUMNS: &'static [&'static str] =
+        &["PACKAGE", "TYPE", "VISIBILITY", "CREATED", "UPDATED"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            format!("{}/{}", self.owner.to_ascii_lowercase(), self.name),
+            self.package_type.to_string(),
+            self.visibility.to_string(),
+            self.created_at.clone(),
+            self.updated_at.clone(),
+        ]
+    }
+}
+
+/// A package version.
+#[derive(Debug, Serialize)]
+struct VersionRow {
+    id: i64,
+    name: String,
+    tags: Vec<String>,
+    media_type: String,
+    artifact_type: Option<String>,
+    subject: Option<String>,
+    size: u64,
+    created_at: String,
+    updated_at: String,
+    deleted_at: Option<String>,
+}
+
+impl From<&ListedVersion> for VersionRow {
+    fn from(ListedVersion { version, tags }: &ListedVersion) -> Self {
+        Self {
+            id: version.id.get(),
+            name: version.digest.to_string(),
+            tags: tags.clone(),
+            media_type: version.media_type.clone(),
+            artifact_type: version.artifact_type.clone(),
+            subject: version.subject.as_ref().map(Digest::to_string),
+            size: version.size,
+            created_at: version.created_at.to_string(),
+            updated_at: version.updated_at.to_string(),
+            deleted_at: version.deleted_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl Row for VersionRow {
+    const COLUMNS: &'static [&'static str] = &["DIGEST", "TAGS", "TYPE", "CREATED"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.tags.join(","),
+            self.media_type.clone(),
+            self.created_at.clone(),
+        ]
+    }
+}

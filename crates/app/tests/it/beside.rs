@@ -1,0 +1,291 @@
+//! Commands beside a running server: what they do, print and refuse.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Server, naru, naru_on, run, stderr, stdout};
+
+/// Runs a command that succeeds, and returns what it printed.
+fn succeeds(mut command: Command, line: &str) -> String {
+    let output = command.args(line.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", stderr(&output));
+    stdout(&output)
+}
+
+fn json(server: &Server, line: &str) -> Value {
+    let printed = succeeds(server.naru(), &format!("{line} --json"));
+    serde_json::from_str(&printed).unwrap_or_else(|_| panic!("{line} printed: {printed}"))
+}
+
+/// Runs a command that fails, and returns what it said.
+fn fails(server: &Server, line: &str) -> String {
+    let output = server.naru().args(line.split(' ')).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{line}: {}", stdout(&output));
+    stderr(&output)
+}
+
+/// A server with the users octocat and hubot, the organization acme of octocat, and its team.
+fn server_with_people() -> Server {
+    let server = Server::start();
+    for line in [
+        "user create octocat",
+        "user create hubot",
+        "org create acme --owner octocat",
+        "org member add acme hubot",
+        "team create acme Core",
+    ] {
+        succeeds(server.naru(), line);
+    }
+    server
+}
+
+/// Pushes an image as `user` with the check's own client, and leaves it there.
+fn token(server: &Server, user: &str) -> String {
+    let line = format!("token create {user} --scope write:packages,delete:packages");
+    succeeds(server.naru(), &line).trim().to_owned()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn no_command_makes_a_data_directory() {
+    let scratch = TempDir::new().unwrap();
+    let data = scratch.path().join("data");
+    for line in ["user list", "gc run", "fsck", "migrate", "package list"] {
+        let output = naru_on(&data).args(line.split(' ')).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert!(
+            stderr(&output).contains("naru serve"),
+            "{line}: {}",
+            stderr(&output)
+        );
+        assert!(!data.exists(), "{line}");
+    }
+}
+
+#[test]
+fn a_list_is_tab_separated_in_a_pipe() {
+    let server = server_with_people();
+    let printed = succeeds(server.naru(), "org member list acme");
+    assert_eq!(printed, "hubot\tmember\noctocat\tadmin\n");
+}
+
+#[test]
+fn lists_have_the_names_of_the_rest_api_in_json() {
+    let server = server_with_people();
+    let users = json(&server, "user list");
+    let octocat = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|user| user["login"] == "octocat")
+        .unwrap();
+    assert_eq!(
+        keys(octocat),
+        [
+            "created_at",
+            "id",
+            "login",
+            "name",
+            "site_admin",
+            "suspended_at",
+            "type",
+            "updated_at"
+        ]
+    );
+    assert_eq!(json(&server, "org list")[0]["type"], "Organization");
+    assert_eq!(json(&server, "org member list acme")[1]["role"], "admin");
+    assert_eq!(json(&server, "team list acme")[0]["slug"], "core");
+    assert_eq!(json(&server, "package list"), Value::Array(Vec::new()));
+}
+
+#[test]
+fn what_is_made_is_printed_as_json_when_asked() {
+    let server = Server::start();
+    assert_eq!(json(&server, "user create octocat")["login"], "octocat");
+    assert_eq!(
+        json(&server, "org create acme --owner octocat")["login"],
+        "acme"
+    );
+    let repository = json(&server, "repo create acme/app --visibility public");
+    assert_eq!(repository["full_name"], "acme/app");
+    let created = json(
+        &server,
+        "token create octocat --scope read:packages --note ci",
+    );
+    assert_eq!(created["scopes"], serde_json::json!(["read:packages"]));
+    assert!(created["token"].as_str().unwrap().starts_with("ghp_"));
+}
+
+#[test]
+fn a_new_token_is_printed_alone() {
+    let server = server_with_people();
+    let printed = succeeds(server.naru(), "token create octocat --scope write:packages");
+    assert_eq!(printed.len(), 41);
+    assert!(printed.starts_with("ghp_") && printed.ends_with('\n'));
+}
+
+#[test]
+fn a_revoked_token_is_listed_as_such() {
+    let server = server_with_people();
+    token(&server, "octocat");
+    let id = json(&server, "token list octocat")[0]["id"].clone();
+    succeeds(server.naru(), &format!("token revoke octocat {id}"));
+    assert_eq!(json(&server, "token list octocat")[0]["state"], "revoked");
+}
+
+#[test]
+fn a_password_comes_from_standard_input_alone() {
+    let server = Server::start();
+    let with = |password: &str| {
+        let mut command = server.naru();
+        command.args(["user", "create", "octocat", "--password-stdin"]);
+        command.write_stdin(password.to_owned()).output().unwrap()
+    };
+    let weak = with("12345678\n");
+    assert_eq!(weak.status.code(), Some(1), "{}", stderr(&weak));
+    assert_eq!(with("").status.code(), Some(1));
+    let good = with("a long and quiet river\n");
+    assert!(good.status.success(), "{}", stderr(&good));
+}
+
+#[test]
+fn an_unknown_account_is_answered_with_where_to_look() {
+    let server = Server::start();
+    let said = fails(&server, "token create nobody --scope read:packages");
+    assert!(said.contains("naru user list"), "{said}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_said_to_be() {
+    let server = server_with_people();
+    let said = fails(&server, "user create OctoCat");
+    assert!(said.contains("exists already"), "{said}");
+}
+
+#[test]
+fn purging_asks_for_a_yes() {
+    let server = Server::start();
+    let said = fails(&server, "purge --all");
+    assert!(said.contains("--yes"), "{said}");
+    succeeds(server.naru(), "purge --all --yes");
+}
+
+#[test]
+fn the_collector_and_the_check_run_beside_a_server() {
+    let server = Server::start();
+    assert!(json(&server, "gc run --full")["removed"].is_number());
+    assert_eq!(json(&server, "fsck --content"), Value::Array(Vec::new()));
+    succeeds(server.naru(), "migrate");
+}
+
+#[test]
+fn a_pushed_package_is_listed_made_public_and_granted() {
+    let server = server_with_people();
+    let check = naru()
+        .args([
+            "check",
+            &server.url,
+            "--user",
+            "octocat",
+            "--password-stdin",
+        ])
+        .args(["--image", "acme/app", "--json"])
+        .write_stdin(token(&server, "octocat"))
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", stderr(&check));
+    let steps: Vec<Value> = serde_json::from_slice(&check.stdout).unwrap();
+    let names: Vec<_> = steps
+        .iter()
+        .map(|step| step["step"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "reach",
+            "challenge",
+            "log in",
+            "push",
+            "pull",
+            "tags",
+            "list by REST",
+            "delete"
+        ]
+    );
+    assert_eq!(json(&server, "package list acme")[0]["name"], "app");
+    succeeds(server.naru(), "package visibility acme/app public");
+    assert_eq!(
+        json(&server, "package show acme/app")["visibility"],
+        "public"
+    );
+    succeeds(
+        server.naru(),
+        "package grant acme/app --team core --role write",
+    );
+    assert_eq!(json(&server, "package grants acme/app")[0]["role"], "write");
+    succeeds(server.naru(), "package delete acme/app");
+    assert_eq!(
+        json(&server, "package list acme --deleted")[0]["name"],
+        "app"
+    );
+    succeeds(server.naru(), "package restore acme/app");
+}
+
+#[test]
+fn a_wrong_password_is_told_with_the_fix() {
+    let server = server_with_people();
+    let check = naru()
+        .args([
+            "check",
+            &server.url,
+            "--user",
+            "octocat",
+            "--password-stdin",
+        ])
+        .write_stdin("hunter2")
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    let printed = stdout(&check);
+    let line = printed
+        .lines()
+        .find(|line| line.starts_with("log in\tfailed"))
+        .unwrap();
+    assert!(line.contains("naru token create octocat"), "{printed}");
+}
+
+#[test]
+fn nothing_at_an_address_is_told_with_the_fix() {
+    let check = naru()
+        .args([
+            "check",
+            "http://127.0.0.1:1",
+            "--user",
+            "octocat",
+            "--password-stdin",
+        ])
+        .write_stdin("x")
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    assert!(
+        stdout(&check).contains("nothing listens at 127.0.0.1:1"),
+        "{}",
+        stdout(&check)
+    );
+}
+
+#[test]
+fn a_check_without_a_password_is_not_understood() {
+    let output = run(naru(), ["check", "http://127.0.0.1:1", "--user", "octocat"]);
+    assert_eq!(output.status.code(), Some(2));
+}
