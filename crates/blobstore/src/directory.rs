@@ -84,6 +84,11 @@ impl Directory {
         DirectoryUpload::resume(self.0.clone(), key, state).await
     }
 
+    pub(crate) async fn discard(&self, key: &StorageKey) -> Result<()> {
+        let (shared, key) = (self.0.clone(), *key);
+        blocking(move || growing::discard(&shared, key)).await
+    }
+
     pub(crate) async fn open(&self, key: &StorageKey, range: Range<u64>) -> Result<Opened> {
         let (file, length) = match self.0.open_files.get(key) {
             Some(found) => found,
@@ -254,3 +259,6 @@ fn verify_file(path: &Path, digest: &Digest, size: u64) -> Result<Verdict> {
         Verdict::WrongDigest { actual }
     })
 }
+
+#[cfg(test)]
+mod tests;

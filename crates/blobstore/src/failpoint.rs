@@ -23,7 +23,7 @@ macro_rules! failpoint {
     };
 }
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(any(test, feature = "failpoints")))]
 mod points {
     /// Passes a crash point: nothing, without the feature `failpoints`.
     ///
@@ -35,7 +35,7 @@ mod points {
     }
 }
 
-#[cfg(feature = "failpoints")]
+#[cfg(any(test, feature = "failpoints"))]
 mod points {
     use std::fmt::Display;
     use std::io;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
@@ -45,6 +46,20 @@ impl<S: Send + 'static> Lane<S> {
     /// Has `job` done after those that wait already.
     pub(crate) fn push(&self, job: impl FnOnce(&mut S) + Send + 'static) {
         self.step(Step::Job(Box::new(job)));
+    }
+
+    /// Has a question answered after the jobs that wait already. It waits in line from now on,
+    /// not only once the future is polled.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut S) -> T + Send + 'static,
+    ) -> BoxFuture<'static, Result<T>> {
+        let (give, given) = oneshot::channel();
+        self.push(move |value| {
+            // Who does not wait any more needs no answer.
+            let _ = give.send(question(value));
+        });
+        Box::pin(async { given.await.map_err(|_| Error::Broken) })
     }
 
     /// The value, once all jobs are done.
@@ -139,6 +154,16 @@ mod tests {
             lane.push(move |seen: &mut Vec<i32>| seen.push(number));
         }
         assert_eq!(lane.end().await.unwrap(), (0..1000).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_question_sees_what_was_pushed_before_it_and_nothing_after() {
+        let lane = Lane::new(1);
+        lane.push(|value| *value += 1);
+        let answer = lane.ask(|value| *value);
+        lane.push(|value| *value += 1);
+        assert_eq!(answer.await.unwrap(), 2);
+        assert_eq!(lane.end().await.unwrap(), 3);
     }
 
     #[tokio::test]

@@ -12,9 +12,12 @@
 //! Inside: `layout` draws where things lie; `directory` and `s3` are the backends; `intake`, `lane`
 //! and `hash` are the way of the bytes that both share; [`failpoint`] is where tests cut it.
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 mod directory;
 mod error;
 pub mod failpoint;
+mod flow;
 mod hash;
 mod intake;
 mod key;
@@ -22,6 +25,7 @@ mod lane;
 mod layout;
 mod opened;
 mod probe;
+mod s3;
 mod settings;
 mod state;
 mod store;

@@ -58,6 +58,14 @@ impl UploadState {
         }
     }
 
+    /// The same state, written by the writer of this number.
+    pub(crate) fn under(&self, epoch: i64) -> Self {
+        Self {
+            epoch,
+            ..self.clone()
+        }
+    }
+
     /// How many bytes are durable: what a client is told.
     #[must_use]
     pub fn offset(&self) -> u64 {

@@ -8,13 +8,14 @@ use naru_handoff::BufferPool;
 use naru_oci::Digest;
 
 use crate::directory::Directory;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key::StorageKey;
 use crate::opened::Opened;
 use crate::probe::Probe;
+use crate::s3::S3;
 use crate::settings::{BackendKind, BlobStoreSettings};
 use crate::state::UploadState;
-use crate::upload::{Kind, Upload};
+use crate::upload::Upload;
 
 /// Bytes by storage key: a closed set of backends behind one contract, which
 /// `contract` (feature `contract`) states as tests. Clones share everything.
@@ -27,6 +28,7 @@ pub struct BlobStore(Backend);
 #[derive(Clone, Debug)]
 enum Backend {
     Directory(Directory),
+    S3(S3),
 }
 
 /// A key that something is stored under.
@@ -66,8 +68,13 @@ impl BlobStore {
     pub fn new(settings: &BlobStoreSettings, data: &Path) -> Result<Self> {
         match settings.backend {
             BackendKind::Directory => Ok(Self(Backend::Directory(Directory::new(settings, data)))),
-            BackendKind::S3 => Err(Error::Unfit("not yet".to_owned())),
+            BackendKind::S3 => Ok(Self(Backend::S3(S3::new(settings, data)?))),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn over(s3: S3) -> Self {
+        Self(Backend::S3(s3))
     }
 
     /// Tries the store, as a server does before it takes requests: makes its directory, refuses a
@@ -79,18 +86,18 @@ impl BlobStore {
     pub async fn probe(&self) -> Result<Probe> {
         match &self.0 {
             Backend::Directory(directory) => directory.probe().await,
+            Backend::S3(s3) => s3.probe().await,
         }
     }
 
     /// Begins an upload under a fresh key. Nothing is stored before bytes come.
     ///
     /// # Errors
-    /// [`Error::ReadOnly`].
+    /// [`Error::ReadOnly`](crate::Error::ReadOnly).
     pub fn begin(&self, key: StorageKey) -> Result<Upload> {
         match &self.0 {
-            Backend::Directory(directory) => {
-                Ok(Upload(Kind::Directory(Box::new(directory.begin(key)?))))
-            }
+            Backend::Directory(directory) => Ok(directory.begin(key)?.into()),
+            Backend::S3(s3) => Ok(s3.begin(key).into()),
         }
     }
 
@@ -104,9 +111,20 @@ impl BlobStore {
     /// when an earlier writer does not let go within 10 s, and those of the backend.
     pub async fn resume(&self, key: StorageKey, state: Option<&UploadState>) -> Result<Upload> {
         match &self.0 {
-            Backend::Directory(directory) => Ok(Upload(Kind::Directory(Box::new(
-                directory.resume(key, state).await?,
-            )))),
+            Backend::Directory(directory) => Ok(directory.resume(key, state).await?.into()),
+            Backend::S3(s3) => Ok(s3.resume(key, state).await?.into()),
+        }
+    }
+
+    /// Removes what there is of an upload that nobody writes to any more, as its row knows it:
+    /// like [`Upload::abort`], without reading anything back first. Nothing there is fine.
+    ///
+    /// # Errors
+    /// Those of the backend; then the key belongs into the trash.
+    pub async fn discard(&self, key: &StorageKey, state: Option<&UploadState>) -> Result<()> {
+        match &self.0 {
+            Backend::Directory(directory) => directory.discard(key).await,
+            Backend::S3(s3) => s3.discard(key, state).await,
         }
     }
 
@@ -118,6 +136,7 @@ impl BlobStore {
     pub async fn open(&self, key: &StorageKey, range: Range<u64>) -> Result<Opened> {
         match &self.0 {
             Backend::Directory(directory) => directory.open(key, range).await,
+            Backend::S3(s3) => s3.open(key, range).await,
         }
     }
 
@@ -128,6 +147,7 @@ impl BlobStore {
     pub async fn stat(&self, key: &StorageKey) -> Result<Option<u64>> {
         match &self.0 {
             Backend::Directory(directory) => directory.stat(key).await,
+            Backend::S3(s3) => s3.stat(key).await,
         }
     }
 
@@ -139,6 +159,7 @@ impl BlobStore {
     pub async fn delete(&self, key: &StorageKey) -> Result<()> {
         match &self.0 {
             Backend::Directory(directory) => directory.delete(key).await,
+            Backend::S3(s3) => s3.delete(key).await,
         }
     }
 
@@ -149,6 +170,7 @@ impl BlobStore {
         use futures_util::{StreamExt, TryStreamExt, future};
         let all = match &self.0 {
             Backend::Directory(directory) => directory.list(),
+            Backend::S3(s3) => s3.list(),
         };
         all.try_filter(move |listed| future::ready(listed.key.began() < unix_millis))
             .boxed()
@@ -161,6 +183,7 @@ impl BlobStore {
     pub async fn verify(&self, key: &StorageKey, digest: &Digest, size: u64) -> Result<Verdict> {
         match &self.0 {
             Backend::Directory(directory) => directory.verify(key, digest, size).await,
+            Backend::S3(s3) => s3.verify(key, digest, size).await,
         }
     }
 
@@ -169,6 +192,7 @@ impl BlobStore {
     pub fn buffers(&self) -> &BufferPool {
         match &self.0 {
             Backend::Directory(directory) => directory.buffers(),
+            Backend::S3(s3) => s3.buffers(),
         }
     }
 }

@@ -8,6 +8,7 @@ use naru_oci::Digest;
 use crate::directory::DirectoryUpload;
 use crate::error::Result;
 use crate::key::StorageKey;
+use crate::s3::S3Upload;
 use crate::state::UploadState;
 
 /// An upload that this process writes to.
@@ -27,10 +28,11 @@ use crate::state::UploadState;
 /// [`Upload::set_epoch`], and the checkpoint of the other one finds that its number is old. Below
 /// that, a directory locks each file, so that a cut-off write that is still under way never mixes
 /// with those of the successor; on S3 the tags of the parts tell two writers apart.
-pub struct Upload(pub(crate) Kind);
+pub struct Upload(Kind);
 
-pub(crate) enum Kind {
+enum Kind {
     Directory(Box<DirectoryUpload>),
+    S3(Box<S3Upload>),
 }
 
 /// A finished upload: durable, verified, and known to nobody until a row names its key.
@@ -46,6 +48,7 @@ impl Upload {
     pub fn key(&self) -> &StorageKey {
         match &self.0 {
             Kind::Directory(upload) => upload.key(),
+            Kind::S3(upload) => upload.key(),
         }
     }
 
@@ -54,6 +57,7 @@ impl Upload {
     pub fn offset(&self) -> u64 {
         match &self.0 {
             Kind::Directory(upload) => upload.offset(),
+            Kind::S3(upload) => upload.offset(),
         }
     }
 
@@ -61,6 +65,7 @@ impl Upload {
     pub fn set_epoch(&mut self, epoch: i64) {
         match &mut self.0 {
             Kind::Directory(upload) => upload.set_epoch(epoch),
+            Kind::S3(upload) => upload.set_epoch(epoch),
         }
     }
 
@@ -69,6 +74,7 @@ impl Upload {
     pub fn expect(&mut self, more: u64) {
         match &mut self.0 {
             Kind::Directory(upload) => upload.expect(more),
+            Kind::S3(upload) => upload.expect(more),
         }
     }
 
@@ -85,6 +91,7 @@ impl Upload {
     pub async fn append(&mut self, bytes: Bytes) -> Result<()> {
         match &mut self.0 {
             Kind::Directory(upload) => upload.append(bytes).await,
+            Kind::S3(upload) => upload.append(bytes).await,
         }
     }
 
@@ -97,6 +104,7 @@ impl Upload {
     pub async fn checkpoint(&mut self) -> Result<UploadState> {
         match &mut self.0 {
             Kind::Directory(upload) => upload.checkpoint().await,
+            Kind::S3(upload) => upload.checkpoint().await,
         }
     }
 
@@ -109,6 +117,7 @@ impl Upload {
     pub async fn finish(self, expected: &Digest) -> Result<Finished> {
         match self.0 {
             Kind::Directory(upload) => upload.finish(expected).await,
+            Kind::S3(upload) => upload.finish(expected).await,
         }
     }
 
@@ -119,7 +128,20 @@ impl Upload {
     pub async fn abort(self) -> Result<()> {
         match self.0 {
             Kind::Directory(upload) => upload.abort().await,
+            Kind::S3(upload) => upload.abort().await,
         }
+    }
+}
+
+impl From<DirectoryUpload> for Upload {
+    fn from(upload: DirectoryUpload) -> Self {
+        Self(Kind::Directory(Box::new(upload)))
+    }
+}
+
+impl From<S3Upload> for Upload {
+    fn from(upload: S3Upload) -> Self {
+        Self(Kind::S3(Box::new(upload)))
     }
 }
 

@@ -409,8 +409,9 @@ pub(super) fn cut_to(file: &File, most: u64) -> Result<u64> {
     Ok(length.min(most))
 }
 
-/// Removes the file of an upload after its last writer has ended.
-pub(super) fn remove_alone(shared: &Shared, key: StorageKey) -> Result<()> {
+/// Removes the file of an upload after its last writer has ended. None there is fine.
+pub(super) fn discard(shared: &Shared, key: StorageKey) -> Result<()> {
+    failpoint!("upload.abort", key).during("remove an upload")?;
     match open_alone(shared, key) {
         Ok(_locked) => super::remove(&layout::file(&shared.root, &key)),
         Err(Error::Missing { .. }) => Ok(()),

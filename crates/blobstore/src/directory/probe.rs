@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn a_filesystem_in_memory_is_refused_unless_allowed() {
         let Ok(data) = tempfile::tempdir_in("/dev/shm") else {
-            println!("skipped: there is no tmpfs at /dev/shm");
+            naru_testkit::services::absent::say("there is no tmpfs at /dev/shm");
             return;
         };
         let mut settings = BlobStoreSettings::default();

@@ -1,32 +1,27 @@
 //! [`DirectoryUpload`]: drives the bytes of one upload through hash and file.
 //!
 //! Bytes are gathered in a buffer. What fits into one is hashed, written and flushed by a single
-//! blocking task at the end: that is most blobs. Larger uploads flow: each full buffer goes to a
-//! [`Lane`] that hashes and to one that writes, at the same time. Between requests an upload holds
-//! no file, no thread and no buffer.
+//! blocking task at the end: that is most blobs. Larger uploads [`Flow`]. Between requests an
+//! upload holds no file, no thread and no buffer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use naru_handoff::AlignedBuffer;
 use naru_oci::{Algorithm, Digest};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
-use super::growing::{Cut, Growing, Start, cut_to, open_alone, remove_alone};
+use super::growing::{Cut, Growing, Start, cut_to, discard, open_alone};
 use super::{Shared, blocking};
 use crate::error::{During, Error, Result};
 use crate::failpoint;
+use crate::flow::{Flow, Sink};
 use crate::hash::{Hasher, Rehasher};
 use crate::intake::Intake;
 use crate::key::StorageKey;
-use crate::lane::Lane;
 use crate::state::{Place, UploadState};
 use crate::upload::Finished;
 
-/// How many buffers of one upload may be on their way to hash and disk, beside the one that fills.
-const IN_FLIGHT: usize = 2;
 /// Buffers need not end at any particular multiple beyond a page.
 const NO_STRIDE: u64 = 1 << 62;
 
@@ -37,7 +32,7 @@ pub(crate) struct DirectoryUpload {
     intake: Intake,
     /// The hash of everything before the intake's buffer; elsewhere while bytes flow.
     hasher: Option<Hasher>,
-    flow: Option<Flow>,
+    flow: Option<Flow<Growing>>,
     /// How many bytes are durable.
     checkpoint: u64,
     /// Whether no file was ever made under this key.
@@ -45,12 +40,14 @@ pub(crate) struct DirectoryUpload {
     cut: Cut,
 }
 
-/// The two lanes of an upload that does not fit into one buffer.
-struct Flow {
-    hash: Lane<Hasher>,
-    write: Lane<Growing>,
-    turns: Arc<Semaphore>,
-    failed: Arc<AtomicBool>,
+impl Sink for Growing {
+    fn write(&mut self, bytes: &[u8]) {
+        Growing::write(self, bytes);
+    }
+
+    fn has_failed(&self) -> bool {
+        Growing::has_failed(self)
+    }
 }
 
 impl DirectoryUpload {
@@ -164,13 +161,11 @@ impl DirectoryUpload {
         let flow = self.flow.take();
         blocking(move || {
             drop(flow);
-            failpoint!("upload.abort", key).during("remove an upload")?;
-            remove_alone(&shared, key)
+            discard(&shared, key)
         })
         .await
     }
 
-    /// Sends a full buffer into both lanes, and waits for its turn.
     async fn send(&mut self, full: AlignedBuffer) -> Result<()> {
         if self.flow.is_none() {
             self.start_flow().await?;
@@ -178,28 +173,11 @@ impl DirectoryUpload {
         let Some(flow) = &self.flow else {
             return Err(Error::Broken);
         };
-        let turn = flow
-            .turns
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Broken)?;
-        if flow.failed.load(Ordering::Relaxed) {
-            return Err(self.failure().await);
+        if flow.send(full).await? {
+            Ok(())
+        } else {
+            Err(self.failure().await)
         }
-        let (turn, buffer) = (Arc::new(turn), full.freeze());
-        let (same_turn, same_buffer) = (turn.clone(), buffer.clone());
-        flow.hash.push(move |hasher| {
-            hasher.update(buffer.filled());
-            drop(turn);
-        });
-        let failed = flow.failed.clone();
-        flow.write.push(move |growing| {
-            growing.write(same_buffer.filled());
-            failed.fetch_or(growing.has_failed(), Ordering::Relaxed);
-            drop(same_turn);
-        });
-        Ok(())
     }
 
     async fn start_flow(&mut self) -> Result<()> {
@@ -213,12 +191,7 @@ impl DirectoryUpload {
         let growing = growing.await?;
         self.fresh = false;
         let hasher = self.hasher.take().ok_or(Error::Broken)?;
-        self.flow = Some(Flow {
-            hash: Lane::new(hasher),
-            write: Lane::new(growing),
-            turns: Arc::new(Semaphore::new(IN_FLIGHT)),
-            failed: Arc::default(),
-        });
+        self.flow = Some(Flow::new(hasher, growing));
         Ok(())
     }
 
@@ -239,7 +212,10 @@ impl DirectoryUpload {
     /// Waits until the lanes are empty and takes everything that is needed to end.
     async fn end_of_flow(&mut self) -> Result<Ending> {
         let (hasher, growing) = match self.flow.take() {
-            Some(flow) => (flow.hash.end().await?, Some(flow.write.end().await?)),
+            Some(flow) => {
+                let (hasher, growing) = flow.end().await?;
+                (hasher, Some(growing))
+            }
             None => (self.hasher.take().ok_or(Error::Broken)?, None),
         };
         let rest = self.intake.rest();
@@ -363,7 +339,7 @@ impl Ending {
         }
         match self.growing.take() {
             Some(growing) => growing.discard(),
-            None if self.start.checkpoint > 0 => remove_alone(&self.shared, self.start.key)?,
+            None if self.start.checkpoint > 0 => discard(&self.shared, self.start.key)?,
             None => {}
         }
         Err(Error::DigestMismatch {
