@@ -147,9 +147,11 @@ impl Options {
             .map(existing)
             .transpose()?
             .map(Program::Distribution);
-        let naru = match &peer {
-            Some(peer) if self.noise => peer.clone(),
-            _ => Program::Naru(existing(&self.naru()?)?),
+        let naru = existing(&self.naru()?)?;
+        let naru = if self.noise {
+            Program::Distribution(naru)
+        } else {
+            Program::Naru(naru)
         };
         let sizes = if self.quick {
             Sizes::quick()
@@ -165,11 +167,12 @@ impl Options {
         ))
     }
 
-    /// The `naru` program.
+    /// The program that stands in the column of Naru.
     fn naru(&self) -> Result<PathBuf> {
-        match &self.naru {
-            Some(file) => Ok(file.clone()),
-            None => Ok(std::env::current_exe()?.with_file_name("naru")),
+        match (&self.naru, &self.peer) {
+            (_, Some(peer)) if self.noise => Ok(peer.clone()),
+            (Some(file), _) => Ok(file.clone()),
+            (None, _) => Ok(std::env::current_exe()?.with_file_name("naru")),
         }
     }
 

@@ -77,15 +77,16 @@ fn walk(visit: &Visit<'_>, index: usize) -> Result<Sample> {
         "/v2/{}/tags/list?n=1000",
         tags_repository(listing.count)
     ));
-    let mut pages = Vec::new();
-    while let Some(target) = next {
-        let (page, following) = listing.page(visit, &target, pages.len() as u64 * 1000, 1000)?;
+    let (mut pages, mut listed) = (Vec::new(), 0);
+    // distribution v3 has a Link behind the last page too, where that is full.
+    while let (Some(target), true) = (next, listed < listing.count) {
+        let (page, following) = listing.page(visit, &target, listed, 1000)?;
         pages.push(page);
+        listed += 1000;
         next = following;
     }
+    ensure!(listed >= listing.count, "the pages end before the tags");
     let number = pages.len() as f64;
-    let expected = listing.count.div_ceil(1000) as f64;
-    ensure!(number == expected, "{number} pages instead of {expected}");
     Ok(repeated(visit, 1, pages)?.per(number))
 }
 
@@ -124,10 +125,6 @@ impl Listing {
             "{target} does not list the tags from {first} to {last}"
         );
         let next = next_page(&answer)?;
-        ensure!(
-            next.is_some() == (last < self.count),
-            "{target} has a wrong Link"
-        );
         let want = Want::status(200).body(&Payload::from(answer.body));
         Ok((Request::new("GET", target, &self.headers, want), next))
     }
