@@ -44,13 +44,30 @@ pub fn find_program(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Finds a Go program that `cargo xtask tools build` has built, else one of that name in `PATH`.
+/// A program of the machine; `None`, said loudly, where there is none.
 #[must_use]
-pub fn find_tool(program: &str) -> Option<PathBuf> {
-    let built = tools_directory().map(|directory| directory.join(program));
-    built
-        .filter(|path| path.is_file())
-        .or_else(|| find_program(program))
+pub fn program(name: &str) -> Option<PathBuf> {
+    let found = find_program(name);
+    if found.is_none() {
+        say(&format!(
+            "there is no `{name}` (`cargo xtask install` brings it)"
+        ));
+    }
+    found
+}
+
+/// A Go program that `cargo xtask tools build` builds; `None`, said loudly, where it is not built.
+#[must_use]
+pub fn built(name: &str) -> Option<PathBuf> {
+    let found = tools_directory()
+        .map(|tools| tools.join(name))
+        .filter(|path| path.is_file());
+    if found.is_none() {
+        say(&format!(
+            "`{name}` is not built (`cargo xtask tools build {name}` does it)"
+        ));
+    }
+    found
 }
 
 /// The directory that `cargo xtask tools directory` prints.

@@ -28,7 +28,8 @@ exec 3<&0
       sleep 0.5
     done
     kill -s KILL $$ 2>/dev/null
-    [ -z "$scratch" ] || rm -rf -- "$scratch"
+    # What a killed engine has left mounted in there is not its own.
+    [ -z "$scratch" ] || rm -rf --one-file-system -- "$scratch"
   ) </dev/null >/dev/null 2>&1 &
 )
 exec "$@" 3<&- </dev/null
