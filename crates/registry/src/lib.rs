@@ -1,1 +1,176 @@
-//! Room `registry`.
+//! What the registry does: use cases, authorization, jobs. Only decisions; no HTTP, no SQL.
+//!
+//! Read in this order:
+//! - [`access`]: the one place of permission. A use case that reads content or changes anything
+//!   takes an [`access::Authorized`], which is made nowhere else.
+//! - the distribution use cases: [`uploads`], [`blobs`], [`manifests`], [`tags`], [`referrers`];
+//! - credentials: [`authorization`] (what a client presents), [`credentials`] (who that is),
+//!   [`registry_tokens`] (the token endpoint), [`tokens`] (those that are stored), [`passwords`],
+//!   [`sealing`] and `keys` (what signs, and how secrets are kept);
+//! - accounts and packages: [`account_access`] (permission again), [`accounts`],
+//!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], `linking`;
+//! - the machine's own work: [`setup`], [`jobs`], [`garbage_collection`], [`purge`], [`fsck`],
+//!   [`backup`];
+//! - [`error`]: how any of them can end otherwise.
+
+pub mod access;
+pub mod account_access;
+pub mod accounts;
+pub mod authorization;
+pub mod backup;
+pub mod blobs;
+mod cache;
+mod caller;
+mod clock_watch;
+pub mod credentials;
+pub mod error;
+mod events;
+pub mod fsck;
+pub mod garbage_collection;
+pub mod jobs;
+mod jwt;
+mod keys;
+mod linking;
+pub mod manifests;
+pub mod organizations;
+pub mod packages;
+pub mod passwords;
+pub mod purge;
+pub mod referrers;
+pub mod registry_tokens;
+pub mod repositories;
+pub mod sealing;
+pub mod settings;
+pub mod setup;
+pub mod tags;
+pub mod teams;
+pub mod tokens;
+pub mod uploads;
+pub mod versions;
+
+use std::sync::Arc;
+
+use naru_blobstore::{BlobStore, StorageKey};
+use naru_metadata::Db;
+use naru_model::{Clock, Random};
+use naru_oci::UploadId;
+
+pub use cache::CachedManifest;
+pub use caller::Caller;
+pub use error::{BadCredential, Error, Result};
+pub use naru_metadata::{Cursor, Page};
+pub use sealing::MasterKey;
+pub use settings::Settings;
+
+use access::FactsCache;
+use cache::ManifestCache;
+use credentials::TokenCache;
+use keys::Keyring;
+use passwords::Passwords;
+use registry_tokens::VerifiedTokens;
+use uploads::OpenUploads;
+
+/// The registry: everything a use case needs, given and not taken. Cheap to share behind an
+/// [`Arc`].
+#[derive(Debug)]
+pub struct Registry {
+    pub(crate) db: Db,
+    pub(crate) blobs: BlobStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) settings: Settings,
+    pub(crate) manifest_cache: ManifestCache,
+    pub(crate) facts_cache: FactsCache,
+    pub(crate) uploads: OpenUploads,
+    pub(crate) keyring: Keyring,
+    pub(crate) passwords: Passwords,
+    pub(crate) token_cache: TokenCache,
+    pub(crate) verified_tokens: VerifiedTokens,
+    pub(crate) hosts: Vec<String>,
+}
+
+/// What a registry is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Facts by name.
+    pub db: Db,
+    /// Bytes by storage key.
+    pub blobs: BlobStore,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives unpredictable bytes.
+    pub random: Arc<dyn Random>,
+    /// Limits and choices.
+    pub settings: Settings,
+    /// What secrets in the database are sealed with.
+    pub master_key: MasterKey,
+    /// The host names of this instance, in lower case and without ports: a label that names one
+    /// of them means a repository here.
+    pub hosts: Vec<String>,
+}
+
+impl Registry {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let shared = parts.db.is_shared();
+        Self {
+            manifest_cache: ManifestCache::new(parts.settings.manifest_cache, shared),
+            facts_cache: FactsCache::new(shared),
+            uploads: OpenUploads::default(),
+            keyring: Keyring::new(parts.master_key),
+            passwords: Passwords::default(),
+            token_cache: TokenCache::new(shared),
+            verified_tokens: VerifiedTokens::new(parts.settings.token_seconds),
+            hosts: parts.hosts,
+            db: parts.db,
+            blobs: parts.blobs,
+            clock: parts.clock,
+            random: parts.random,
+            settings: parts.settings,
+        }
+    }
+
+    /// The limits and choices in force.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Forgets what was remembered of access, because something that decides it was changed.
+    pub(crate) fn access_changed(&self) {
+        self.facts_cache.forget();
+        self.token_cache.forget();
+    }
+
+    /// Forgets everything remembered, because another process has written to the database.
+    pub fn changed_elsewhere(&self) {
+        self.manifest_cache.changed_elsewhere();
+        self.access_changed();
+    }
+
+    /// An upload id with 122 random bits.
+    pub(crate) fn new_upload_id(&self) -> Result<UploadId> {
+        let mut random = [0; 16];
+        self.random.fill(&mut random).map_err(|error| Error::Internal(error.to_string()))?;
+        let id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
+        id.parse().map_err(|_| Error::Internal("a UUID is no upload id".to_owned()))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not.
+    pub async fn ready(&self) -> Result<()> {
+        let mut conn = self.db.read().await?;
+        naru_metadata::collector::trash_size(&mut conn).await?;
+        Ok(())
+    }
+
+    pub(crate) fn new_storage_key(&self) -> Result<StorageKey> {
+        let mut random = [0; 12];
+        self.random.fill(&mut random).map_err(|error| Error::Internal(error.to_string()))?;
+        let millis = u64::try_from(self.clock.now().as_micros() / 1000).unwrap_or(0);
+        Ok(StorageKey::fresh(millis, random))
+    }
+}

@@ -1,0 +1,161 @@
+//! The one place of permission, for accounts, source repositories and the instance; packages are
+//! in [`access`](crate::access).
+//!
+//! Facts are read inside the transaction that acts on the decision, so nothing changes between the
+//! two.
+
+use naru_metadata::{Conn, Tx, changes, grants};
+use naru_model::policy;
+use naru_model::{
+    AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Principal, RepositoryId,
+    RepositoryPath, RepositoryPermission,
+};
+
+use crate::error::{Error, Result};
+use crate::{Caller, Registry, events};
+
+/// An account, and the proof that this caller may do with it what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizedAccount {
+    id: AccountId,
+    kind: AccountKind,
+}
+
+impl AuthorizedAccount {
+    /// The account.
+    #[must_use]
+    pub const fn id(&self) -> AccountId {
+        self.id
+    }
+
+    /// Whether it is a user or an organization.
+    #[must_use]
+    pub const fn kind(&self) -> AccountKind {
+        self.kind
+    }
+}
+
+/// A source repository, and the proof that this caller may do with it what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizedRepository {
+    id: RepositoryId,
+    owner: AccountId,
+}
+
+impl AuthorizedRepository {
+    /// The repository.
+    #[must_use]
+    pub const fn id(&self) -> RepositoryId {
+        self.id
+    }
+
+    /// The account that owns it.
+    #[must_use]
+    pub const fn owner(&self) -> AccountId {
+        self.owner
+    }
+}
+
+/// The proof that this caller administers the instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Administrator(());
+
+/// Asks whether `caller` may do something to the account `name`.
+///
+/// # Errors
+/// [`Error::Refused`]; [`Error::AccountUnknown`] for the machine itself, which may know.
+pub(crate) async fn account(
+    conn: &mut Conn,
+    caller: &Caller,
+    name: &AccountName,
+    permission: AccountPermission,
+) -> Result<AuthorizedAccount> {
+    let facts = grants::account_facts(conn, &caller.principal, name).await?;
+    if facts.account.is_none() && caller.principal == Principal::System {
+        return Err(Error::AccountUnknown(name.to_string()));
+    }
+    policy::decide_account(&caller.principal, permission, &facts)
+        .into_result()
+        .map_err(Error::Refused)?;
+    let account = facts
+        .account
+        .ok_or_else(|| Error::AccountUnknown(name.to_string()))?;
+    Ok(AuthorizedAccount {
+        id: account.id,
+        kind: account.kind,
+    })
+}
+
+/// As [`account`], of an organization: that a user has no members or teams is no refusal.
+///
+/// # Errors
+/// As [`account`]; [`Error::NotFound`] when it is a user.
+pub(crate) async fn organization(
+    conn: &mut Conn,
+    caller: &Caller,
+    name: &AccountName,
+    permission: AccountPermission,
+) -> Result<AuthorizedAccount> {
+    let account = account(conn, caller, name, permission).await?;
+    match account.kind {
+        AccountKind::Organization => Ok(account),
+        AccountKind::User => Err(Error::NotFound {
+            what: "organization",
+            name: name.to_string(),
+        }),
+    }
+}
+
+/// Asks whether `caller` may do something with the repository at `path`.
+///
+/// # Errors
+/// [`Error::Refused`]; [`Error::NotFound`] for the machine itself, which may know.
+pub(crate) async fn repository(
+    conn: &mut Conn,
+    caller: &Caller,
+    path: &RepositoryPath,
+    permission: RepositoryPermission,
+) -> Result<AuthorizedRepository> {
+    let facts = grants::repository_facts(conn, &caller.principal, path).await?;
+    let absent = || Error::NotFound {
+        what: "repository",
+        name: path.to_string(),
+    };
+    if facts.repository.is_none() && caller.principal == Principal::System {
+        return Err(absent());
+    }
+    policy::decide_repository(&caller.principal, permission, &facts)
+        .into_result()
+        .map_err(Error::Refused)?;
+    match (facts.owner, facts.repository) {
+        (Some(owner), Some(repository)) => Ok(AuthorizedRepository {
+            id: repository.id,
+            owner: owner.id,
+        }),
+        _ => Err(absent()),
+    }
+}
+
+/// Asks whether `caller` administers the instance.
+///
+/// # Errors
+/// [`Error::Refused`].
+pub(crate) async fn instance(conn: &mut Conn, caller: &Caller) -> Result<Administrator> {
+    let facts = grants::caller_facts(conn, &caller.principal).await?;
+    policy::decide_instance(&caller.principal, &facts)
+        .into_result()
+        .map_err(Error::Refused)?;
+    Ok(Administrator(()))
+}
+
+impl Registry {
+    /// The end of a use case that changes who may do what: tells the event, lets other processes
+    /// hear of it, commits, and forgets what was remembered of access.
+    pub(crate) async fn commit_access_change(&self, mut tx: Tx, event: NewEvent) -> Result<()> {
+        events::record(&mut tx, event).await?;
+        changes::bump_access(&mut tx).await?;
+        tx.commit().await?;
+        self.access_changed();
+        Ok(())
+    }
+}

@@ -1,0 +1,408 @@
+//! Packages: listed, shown, deleted and restored; who may do what with them; the source
+//! repository they are linked to.
+
+use naru_metadata::grants::PackageFilter;
+use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages, repositories};
+use naru_model::{
+    AccountKind, AccountName, AccountPermission, EventKind, Package, PackagePath,
+    PackagePermission, PackageState, PackageType, Repository, RepositoryId, RepositoryPath,
+    RepositoryPermission, Role, Team, TeamSlug, User, Visibility,
+};
+
+use crate::access::Authorized;
+use crate::accounts::find_user;
+use crate::error::{Error, Result};
+use crate::{Caller, Registry, account_access, events, teams};
+
+/// Who may do what with a package, by explicit grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageGrants {
+    /// Users with their own roles.
+    pub users: Vec<(User, Role)>,
+    /// Teams, whose members have the role.
+    pub teams: Vec<(Team, Role)>,
+    /// Repositories, whose workflows have the role ("Actions access").
+    pub repositories: Vec<(Repository, Role)>,
+}
+
+/// Which packages are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WantedPackages {
+    /// Only of this registry.
+    pub package_type: Option<PackageType>,
+    /// Only with this visibility; on the legacy registry that of the repository.
+    pub visibility: Option<Visibility>,
+}
+
+/// Whom a role is granted to, or taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantTo {
+    /// A user.
+    User(AccountName),
+    /// A team of the organization that owns the package.
+    Team(TeamSlug),
+    /// The workflows of a repository of the owner.
+    Repository(RepositoryPath),
+}
+
+impl std::fmt::Display for GrantTo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(login) => write!(f, "user {login}"),
+            Self::Team(slug) => write!(f, "team {slug}"),
+            Self::Repository(path) => write!(f, "repository {path}"),
+        }
+    }
+}
+
+impl Registry {
+    /// The packages of an account that the caller may read, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for who has not signed in or whose token lacks the scope;
+    /// [`Error::AccountUnknown`].
+    pub async fn list_packages(
+        &self,
+        caller: &Caller,
+        owner: &AccountName,
+        wanted: WantedPackages,
+        cursor: Cursor,
+    ) -> Result<Page<Package>> {
+        let mut conn = self.db.read().await?;
+        let permission = AccountPermission::ListPackages;
+        let found = account_access::account(&mut conn, caller, owner, permission).await?;
+        let filter = PackageFilter {
+            owner: found.id(),
+            package_type: wanted.package_type,
+            visibility: wanted.visibility,
+        };
+        Ok(grants::visible_packages(&mut conn, &caller.principal, filter, cursor).await?)
+    }
+
+    /// The deleted packages of an account that can be restored, the last one first.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the account.
+    pub async fn list_deleted_packages(
+        &self,
+        caller: &Caller,
+        owner: &AccountName,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Package>> {
+        let mut conn = self.db.read().await?;
+        let permission = AccountPermission::Administer;
+        let found = account_access::account(&mut conn, caller, owner, permission).await?;
+        Ok(packages::deleted_of_owner(&mut conn, found.id(), limit, offset).await?)
+    }
+
+    /// A package's record.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::NotFound`].
+    pub async fn package(&self, caller: &Caller, path: &PackagePath) -> Result<Package> {
+        let package = self
+            .authorize(caller, path, PackagePermission::ReadMetadata)
+            .await?;
+        let mut conn = self.db.read().await?;
+        packages::find(&mut conn, package.id())
+            .await?
+            .ok_or_else(|| absent(path))
+    }
+
+    /// Puts a package into the bin, from where it can be restored as long as its name is free.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it; [`Error::NotFound`].
+    pub async fn delete_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Delete)
+            .await?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        if !packages::delete(&mut tx, package.id(), now, caller.principal.user()).await? {
+            return Err(absent(path));
+        }
+        let event = events::on_package(EventKind::PackageDeleted, caller, &package, now);
+        self.commit_access_change(tx, event.with("name", path))
+            .await?;
+        self.manifest_cache.changed(package.id());
+        Ok(())
+    }
+
+    /// Takes the package of this name that was deleted last out of the bin, with its versions,
+    /// tags, visibility, grants and link.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administered it; [`Error::NotFound`];
+    /// [`Error::Exists`] when the name was taken meanwhile.
+    pub async fn restore_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Restore)
+            .await?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = packages::find(&mut tx, package.id())
+            .await?
+            .ok_or_else(|| absent(path))?;
+        if found.state() != PackageState::Deleted {
+            let owner = package.owner();
+            let deleted =
+                packages::find_deleted(&mut tx, owner, found.package_type, &found.name).await?;
+            return Err(if deleted.is_some() {
+                taken(path)
+            } else {
+                absent(path)
+            });
+        }
+        match packages::restore(&mut tx, package.id(), now).await {
+            Ok(_) => {}
+            Err(error) if packages::name_taken(&error) => return Err(taken(path)),
+            Err(error) => return Err(error.into()),
+        }
+        let event = events::on_package(EventKind::PackageRestored, caller, &package, now);
+        self.commit_access_change(tx, event.with("name", path))
+            .await?;
+        self.manifest_cache.changed(package.id());
+        Ok(())
+    }
+
+    /// Makes a package public, internal or private.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it and its owner's settings allow it;
+    /// [`Error::Conflict`] for a package of the legacy registry, which has its repository's.
+    pub async fn set_package_visibility(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+        visibility: Visibility,
+    ) -> Result<()> {
+        let permission = PackagePermission::ChangeVisibility(visibility);
+        let package = self.authorize(caller, path, permission).await?;
+        own_permissions(&package)?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        packages::set_visibility(&mut tx, package.id(), visibility, now).await?;
+        let kind = EventKind::PackageVisibilityChanged;
+        let event = events::on_package(kind, caller, &package, now);
+        self.commit_access_change(tx, event.with("visibility", visibility))
+            .await
+    }
+
+    /// Grants a role on a package; effective at once.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the package; [`Error::AccountUnknown`],
+    /// [`Error::NotFound`]; [`Error::Conflict`] for whom this package takes no grants for.
+    pub async fn grant_package(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+        to: &GrantTo,
+        role: Role,
+    ) -> Result<()> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Administer)
+            .await?;
+        own_permissions(&package)?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        match to {
+            GrantTo::User(login) => {
+                let user = find_user(&mut tx, login).await?;
+                may_be_granted(&mut tx, &package, &user).await?;
+                grants::set_user(&mut tx, package.id(), user.id, role, now).await?;
+            }
+            GrantTo::Team(slug) => {
+                let team = teams::find(&mut tx, package.owner(), slug).await?;
+                grants::set_team(&mut tx, package.id(), team.id, role, now).await?;
+            }
+            GrantTo::Repository(repository) => {
+                let found = own_repository(&mut tx, &package, repository).await?;
+                grants::set_repository(&mut tx, package.id(), found, role, now).await?;
+            }
+        }
+        let event = events::on_package(EventKind::PackageGrantChanged, caller, &package, now);
+        self.commit_access_change(tx, event.with("to", to).with("role", role))
+            .await
+    }
+
+    /// Takes a granted role on a package.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the package; [`Error::NotFound`] for what
+    /// was not granted.
+    pub async fn revoke_package_grant(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+        from: &GrantTo,
+    ) -> Result<()> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Administer)
+            .await?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let was_there = match from {
+            GrantTo::User(login) => {
+                let user = find_user(&mut tx, login).await?;
+                grants::remove_user(&mut tx, package.id(), user.id).await?
+            }
+            GrantTo::Team(slug) => {
+                let team = teams::find(&mut tx, package.owner(), slug).await?;
+                grants::remove_team(&mut tx, package.id(), team.id).await?
+            }
+            GrantTo::Repository(repository) => {
+                let found = own_repository(&mut tx, &package, repository).await?;
+                grants::remove_repository(&mut tx, package.id(), found).await?
+            }
+        };
+        if !was_there {
+            return Err(Error::NotFound {
+                what: "grant to",
+                name: from.to_string(),
+            });
+        }
+        let event = events::on_package(EventKind::PackageGrantRemoved, caller, &package, now);
+        self.commit_access_change(tx, event.with("from", from))
+            .await
+    }
+
+    /// Who has been granted what on a package.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the package.
+    pub async fn list_package_grants(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+    ) -> Result<PackageGrants> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Administer)
+            .await?;
+        let mut conn = self.db.read().await?;
+        Ok(PackageGrants {
+            users: grants::users(&mut conn, package.id()).await?,
+            teams: grants::teams(&mut conn, package.id()).await?,
+            repositories: grants::repositories(&mut conn, package.id()).await?,
+        })
+    }
+
+    /// Links a package to a source repository of the same owner. `inherit_access` says whether
+    /// explicit roles there count here; nothing said leaves it off.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the package and may write in the
+    /// repository; [`Error::Conflict`] for a repository of another owner and for a package of the
+    /// legacy registry.
+    pub async fn link_package(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+        repository: &RepositoryPath,
+        inherit_access: bool,
+    ) -> Result<()> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Administer)
+            .await?;
+        own_permissions(&package)?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let permission = RepositoryPermission::Write;
+        let found = account_access::repository(&mut tx, caller, repository, permission).await?;
+        if found.owner() != package.owner() {
+            return Err(Error::Conflict(format!(
+                "{path} and {repository} have different owners; a package is linked to a \
+                 repository of its own owner"
+            )));
+        }
+        let id = Some(found.id());
+        packages::set_repository(&mut tx, package.id(), id, inherit_access, now).await?;
+        let event = events::on_package(EventKind::PackageLinked, caller, &package, now)
+            .with("repository", repository)
+            .with("inherit_access", inherit_access);
+        self.commit_access_change(tx, event).await
+    }
+
+    /// Undoes the link of a package to its source repository, and the inheritance with it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the package; [`Error::Conflict`] for a
+    /// package of the legacy registry.
+    pub async fn unlink_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Administer)
+            .await?;
+        own_permissions(&package)?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        packages::set_repository(&mut tx, package.id(), None, false, now).await?;
+        let event = events::on_package(EventKind::PackageUnlinked, caller, &package, now);
+        self.commit_access_change(tx, event).await
+    }
+}
+
+/// A package of the legacy registry has its repository's permissions and no others.
+fn own_permissions(package: &Authorized) -> Result<()> {
+    match package.package_type() {
+        PackageType::Container => Ok(()),
+        PackageType::Docker => Err(Error::Conflict(format!(
+            "{} belongs to the Docker registry: its source repository's visibility and \
+             collaborators are its own",
+            package.path()
+        ))),
+    }
+}
+
+/// A private or internal package of an organization takes members only (GitHub documentation,
+/// "Configuring a package's access control and visibility").
+async fn may_be_granted(conn: &mut Conn, package: &Authorized, user: &User) -> Result<()> {
+    let owner = accounts::find_by_id(conn, package.owner()).await?;
+    let is_users = owner
+        .as_ref()
+        .is_none_or(|owner| owner.kind() == AccountKind::User);
+    let is_member = accounts::member_role(conn, package.owner(), user.id)
+        .await?
+        .is_some();
+    let visibility = packages::find(conn, package.id())
+        .await?
+        .map(|package| package.visibility);
+    if is_users || is_member || visibility == Some(Visibility::Public) {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "{} is not a member of the organization that owns {}, and only public packages take others",
+        user.login,
+        package.path()
+    )))
+}
+
+async fn own_repository(
+    conn: &mut Conn,
+    package: &Authorized,
+    path: &RepositoryPath,
+) -> Result<RepositoryId> {
+    let found = repositories::find_by_path(conn, path).await?;
+    let found = found.filter(|repository| repository.owner == package.owner());
+    found
+        .map(|repository| repository.id)
+        .ok_or_else(|| Error::NotFound {
+            what: "repository of the owner",
+            name: path.to_string(),
+        })
+}
+
+fn absent(path: &PackagePath) -> Error {
+    Error::NotFound {
+        what: "package",
+        name: path.to_string(),
+    }
+}
+
+fn taken(path: &PackagePath) -> Error {
+    Error::Exists {
+        what: "package",
+        name: path.to_string(),
+    }
+}

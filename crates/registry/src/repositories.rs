@@ -1,0 +1,332 @@
+//! Source repositories: records that packages are linked to, with collaborators and their roles.
+
+use naru_metadata::repositories::{self, NewRepository as NewRepositoryRow};
+use naru_metadata::{Conn, changes, tokens};
+use naru_model::label::ForgeUrl;
+use naru_model::{
+    AccountName, AccountPermission, EventKind, Repository, RepositoryPath, RepositoryPermission,
+    RepositoryRole, Team, TeamSlug, User, Visibility,
+};
+
+use crate::account_access::{self as access, AuthorizedRepository};
+use crate::accounts::find_user;
+use crate::error::{Error, Result};
+use crate::{Caller, Registry, events, teams};
+
+/// A source repository about to be made.
+#[derive(Clone, Debug)]
+pub struct NewRepository {
+    /// Whose, and what it is called.
+    pub path: RepositoryPath,
+    /// Who may see it. Packages of the legacy registry in it follow.
+    pub visibility: Visibility,
+    /// What it is, in a sentence.
+    pub description: Option<String>,
+    /// Where the source lives, on a forge elsewhere: a web address.
+    pub forge_url: Option<String>,
+}
+
+/// Who may do what in a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collaborators {
+    /// Users with their own roles.
+    pub users: Vec<(User, RepositoryRole)>,
+    /// Teams, whose members have the role.
+    pub teams: Vec<(Team, RepositoryRole)>,
+}
+
+impl Registry {
+    /// Makes a source repository. A user who makes one under an organization becomes its
+    /// administrator.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the owner's namespace lets the caller; [`Error::Exists`];
+    /// [`Error::Invalid`] for a forge address that is none.
+    pub async fn create_repository(
+        &self,
+        caller: &Caller,
+        new: NewRepository,
+    ) -> Result<Repository> {
+        let forge_url = new.forge_url.as_deref().map(forge).transpose()?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let permission = AccountPermission::CreateRepository(new.visibility);
+        let owner = access::account(&mut tx, caller, &new.path.owner, permission).await?;
+        let row = NewRepositoryRow {
+            owner: owner.id(),
+            name: &new.path.name,
+            description: new.description.as_deref(),
+            forge_url: forge_url.as_deref(),
+            visibility: new.visibility,
+            now,
+        };
+        let id = repositories::create(&mut tx, &row).await?;
+        let id = id.ok_or_else(|| Error::Exists {
+            what: "repository",
+            name: new.path.to_string(),
+        })?;
+        if let Some(user) = caller.principal.user()
+            && user != owner.id()
+        {
+            repositories::set_user_role(&mut tx, id, user, RepositoryRole::Admin, now).await?;
+        }
+        let event = caller
+            .event(EventKind::RepositoryCreated, now)
+            .on_account(owner.id());
+        events::record(&mut tx, event.with("repository", &new.path)).await?;
+        changes::bump_access(&mut tx).await?;
+        let repository = repositories::find_by_id(&mut tx, id).await?;
+        tx.commit().await?;
+        self.access_changed();
+        repository.ok_or_else(|| absent(&new.path))
+    }
+
+    /// The repositories of an account that the caller may see, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::AccountUnknown`].
+    pub async fn list_repositories(
+        &self,
+        caller: &Caller,
+        owner: &AccountName,
+    ) -> Result<Vec<Repository>> {
+        let mut conn = self.db.read().await?;
+        let permission = AccountPermission::ListPackages;
+        let found = access::account(&mut conn, caller, owner, permission).await?;
+        let mut seen = Vec::new();
+        for repository in repositories::of_owner(&mut conn, found.id()).await? {
+            let path = RepositoryPath {
+                owner: owner.clone(),
+                name: repository.name.clone(),
+            };
+            let permission = RepositoryPermission::Read;
+            match access::repository(&mut conn, caller, &path, permission).await {
+                Ok(_) => seen.push(repository),
+                Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(seen)
+    }
+
+    /// A repository's record.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::NotFound`].
+    pub async fn repository(&self, caller: &Caller, path: &RepositoryPath) -> Result<Repository> {
+        let mut conn = self.db.read().await?;
+        let permission = RepositoryPermission::Read;
+        let found = access::repository(&mut conn, caller, path, permission).await?;
+        repositories::find_by_id(&mut conn, found.id())
+            .await?
+            .ok_or_else(|| absent(path))
+    }
+
+    /// Deletes a repository. Packages of the container registry stay and lose the link; a
+    /// repository with packages of the legacy registry stays until they are deleted.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it; [`Error::Conflict`] while legacy
+    /// packages are in it.
+    pub async fn delete_repository(&self, caller: &Caller, path: &RepositoryPath) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let permission = RepositoryPermission::Delete;
+        let found = access::repository(&mut tx, caller, path, permission).await?;
+        if repositories::has_legacy_packages(&mut tx, found.id()).await? {
+            return Err(Error::Conflict(format!(
+                "{path} has packages of the Docker registry; delete them first"
+            )));
+        }
+        repositories::unlink_packages(&mut tx, found.id(), now).await?;
+        tokens::revoke_of_repository(&mut tx, found.id(), now).await?;
+        repositories::delete(&mut tx, found.id(), now).await?;
+        let event = caller
+            .event(EventKind::RepositoryDeleted, now)
+            .on_account(found.owner());
+        self.commit_access_change(tx, event.with("repository", path))
+            .await
+    }
+
+    /// Changes who may see a repository; packages of the legacy registry in it follow.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it.
+    pub async fn set_repository_visibility(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+        visibility: Visibility,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = administer(&mut tx, caller, path).await?;
+        repositories::set_visibility(&mut tx, found.id(), visibility, now).await?;
+        let kind = EventKind::RepositoryVisibilityChanged;
+        let event = caller.event(kind, now).on_account(found.owner());
+        let event = event
+            .with("repository", path)
+            .with("visibility", visibility);
+        self.commit_access_change(tx, event).await
+    }
+
+    /// Gives a user a role in a repository; effective at once.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it; [`Error::AccountUnknown`].
+    pub async fn set_collaborator(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+        user: &AccountName,
+        role: RepositoryRole,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = administer(&mut tx, caller, path).await?;
+        let user = find_user(&mut tx, user).await?;
+        let before = repositories::user_role(&mut tx, found.id(), user.id).await?;
+        repositories::set_user_role(&mut tx, found.id(), user.id, role, now).await?;
+        let kind = match before {
+            None => EventKind::RepositoryCollaboratorAdded,
+            Some(_) => EventKind::RepositoryCollaboratorUpdated,
+        };
+        let event = caller
+            .event(kind, now)
+            .on_account(found.owner())
+            .with("repository", path);
+        let event = event.with("user", &user.login).with("role", role);
+        self.commit_access_change(tx, event).await
+    }
+
+    /// Takes a user's role in a repository.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it; [`Error::NotFound`].
+    pub async fn remove_collaborator(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+        user: &AccountName,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = administer(&mut tx, caller, path).await?;
+        let user = find_user(&mut tx, user).await?;
+        if !repositories::remove_user_role(&mut tx, found.id(), user.id).await? {
+            return Err(no_collaborator(&user.login));
+        }
+        let kind = EventKind::RepositoryCollaboratorRemoved;
+        let event = caller
+            .event(kind, now)
+            .on_account(found.owner())
+            .with("repository", path);
+        self.commit_access_change(tx, event.with("user", &user.login))
+            .await
+    }
+
+    /// Gives a team of the owning organization a role in a repository.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it; [`Error::NotFound`] for the team.
+    pub async fn set_repository_team(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+        slug: &TeamSlug,
+        role: RepositoryRole,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = administer(&mut tx, caller, path).await?;
+        let team = teams::find(&mut tx, found.owner(), slug).await?;
+        let before = repositories::team_role(&mut tx, found.id(), team.id).await?;
+        repositories::set_team_role(&mut tx, found.id(), team.id, role, now).await?;
+        let kind = match before {
+            None => EventKind::RepositoryTeamAdded,
+            Some(_) => EventKind::RepositoryTeamUpdated,
+        };
+        let event = caller
+            .event(kind, now)
+            .on_account(found.owner())
+            .with("repository", path);
+        self.commit_access_change(tx, event.with("team", slug).with("role", role))
+            .await
+    }
+
+    /// Takes a team's role in a repository.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers it; [`Error::NotFound`].
+    pub async fn remove_repository_team(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+        slug: &TeamSlug,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = administer(&mut tx, caller, path).await?;
+        let team = teams::find(&mut tx, found.owner(), slug).await?;
+        if !repositories::remove_team_role(&mut tx, found.id(), team.id).await? {
+            return Err(Error::NotFound {
+                what: "team of the repository",
+                name: slug.to_string(),
+            });
+        }
+        let kind = EventKind::RepositoryTeamRemoved;
+        let event = caller
+            .event(kind, now)
+            .on_account(found.owner())
+            .with("repository", path);
+        self.commit_access_change(tx, event.with("team", slug))
+            .await
+    }
+
+    /// Who has an explicit role in a repository.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller may write in it.
+    pub async fn list_collaborators(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+    ) -> Result<Collaborators> {
+        let mut conn = self.db.read().await?;
+        let permission = RepositoryPermission::Write;
+        let found = access::repository(&mut conn, caller, path, permission).await?;
+        Ok(Collaborators {
+            users: repositories::users(&mut conn, found.id()).await?,
+            teams: repositories::teams(&mut conn, found.id()).await?,
+        })
+    }
+}
+
+async fn administer(
+    conn: &mut Conn,
+    caller: &Caller,
+    path: &RepositoryPath,
+) -> Result<AuthorizedRepository> {
+    access::repository(conn, caller, path, RepositoryPermission::Administer).await
+}
+
+/// The address of a forge in the one form that labels are compared with.
+fn forge(text: &str) -> Result<String> {
+    ForgeUrl::parse(text)
+        .map(|url| url.to_string())
+        .ok_or_else(|| Error::Invalid(format!("`{text}` is no web address of a repository")))
+}
+
+fn absent(path: &RepositoryPath) -> Error {
+    Error::NotFound {
+        what: "repository",
+        name: path.to_string(),
+    }
+}
+
+fn no_collaborator(login: &AccountName) -> Error {
+    Error::NotFound {
+        what: "collaborator",
+        name: login.to_string(),
+    }
+}
