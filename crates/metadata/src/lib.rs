@@ -22,6 +22,7 @@ pub mod uploads;
 pub mod collector;
 
 pub mod changes;
+pub mod checks;
 pub mod events;
 pub mod instance;
 pub mod jobs;
@@ -40,6 +41,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
     let modules = [
         accounts::STATEMENTS,
         changes::STATEMENTS,
+        checks::STATEMENTS,
         collector::STATEMENTS,
         db::migrate::STATEMENTS,
         db::migrate::APPLIED_STATEMENTS,

@@ -119,6 +119,7 @@ statements! {
         WHERE digest = $1 AND storage_key = $3 AND damaged_at IS NULL";
     BLOBS_PAGE = "SELECT digest, size, storage_key, damaged_at FROM blobs
         WHERE digest > $1 ORDER BY digest LIMIT $2";
+    BLOB = "SELECT digest, size, storage_key, damaged_at FROM blobs WHERE digest = $1";
     KEY_KNOWN = "SELECT storage_key FROM blobs WHERE storage_key = $1
         UNION ALL SELECT storage_key FROM uploads WHERE storage_key = $1
         UNION ALL SELECT storage_key FROM trash WHERE storage_key = $1";
@@ -368,6 +369,14 @@ impl FromRow for Blob {
 /// Those of the database.
 pub async fn blobs_page(conn: &mut Conn, after: &str, limit: i64) -> Result<Vec<Blob>> {
     conn.all(BLOBS_PAGE, &[after.into(), limit.into()]).await
+}
+
+/// The row of a blob, whoever may see it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn blob(conn: &mut Conn, digest: &Digest) -> Result<Option<Blob>> {
+    conn.optional(BLOB, &[digest.as_str().into()]).await
 }
 
 /// Whether any row knows this storage key.

@@ -1,7 +1,7 @@
 //! Packages: their birth, their record, the bin.
 
 use naru_model::{
-    AccountId, Moment, Package, PackageId, PackageName, PackageType, RepositoryId, Visibility,
+    AccountId, Moment, Package, PackageId, PackageName, PackagePath, PackageType, RepositoryId, Visibility,
 };
 
 use crate::db::{Conn, FromRow, Row, statements};
@@ -83,6 +83,11 @@ statements! {
         FROM packages
         WHERE deleted_at IS NULL AND published_at IS NOT NULL AND id > $1
         ORDER BY id LIMIT $2";
+    CATALOG = "SELECT p.package_type, a.login, p.name
+        FROM packages p JOIN accounts a ON a.id = p.owner_id
+        WHERE p.package_type = $1 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
+          AND (a.login_key, p.name) > ($2, $3)
+        ORDER BY a.login_key, p.name LIMIT $4";
     SET_VISIBILITY = "UPDATE packages SET visibility = $2, updated_at = $3 WHERE id = $1";
     LINK_REPOSITORY = "UPDATE packages SET repository_id = $2, inherit_access = $3,
             link_note = NULL, updated_at = $4
@@ -96,8 +101,16 @@ statements! {
         WHERE id = $1 AND deleted_at IS NULL";
     RESTORE = "UPDATE packages SET deleted_at = NULL, deleted_by = NULL, updated_at = $2
         WHERE id = $1 AND deleted_at IS NOT NULL";
-    OVERDUE = "SELECT id FROM packages
-        WHERE deleted_at IS NOT NULL AND deleted_at < $1 ORDER BY deleted_at, id LIMIT $2";
+    OVERDUE = "SELECT id FROM packages p
+        WHERE p.deleted_at IS NOT NULL AND p.deleted_at < $1
+          AND EXISTS (SELECT 1 FROM versions v
+                      WHERE v.package_id = p.id AND v.deleted_at IS NULL)
+        ORDER BY p.deleted_at, p.id LIMIT $2";
+    IDS_OF_NAME = "SELECT id FROM packages
+        WHERE owner_id = $1 AND package_type = $2 AND name = $3 ORDER BY id";
+    BIN_VERSIONS_OF_DELETED = "UPDATE versions SET deleted_at = $2
+        WHERE package_id = $1 AND deleted_at IS NULL
+          AND EXISTS (SELECT 1 FROM packages p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)";
     BIN_VERSIONS = "UPDATE versions SET deleted_at = $2 WHERE package_id = $1 AND deleted_at IS NULL";
     EMPTY = "SELECT id FROM packages p
         WHERE ((p.deleted_at IS NOT NULL AND p.deleted_at < $1) OR p.published_at IS NULL)
@@ -211,6 +224,22 @@ pub async fn deleted_of_owner(
 /// Those of the database.
 pub async fn all(conn: &mut Conn, after: PackageId, limit: i64) -> Result<Vec<Package>> {
     conn.all(ALL_PAGE, &[after.get().into(), limit.into()]).await
+}
+
+/// Where published packages of a registry are, by owner and name, after `owner`/`name`; whoever
+/// asks.
+///
+/// # Errors
+/// Those of the database.
+pub async fn catalog(
+    conn: &mut Conn,
+    package_type: PackageType,
+    owner: &str,
+    name: &str,
+    limit: i64,
+) -> Result<Vec<PackagePath>> {
+    let args = [package_type.as_str().into(), owner.into(), name.into(), limit.into()];
+    conn.all(CATALOG, &args).await
 }
 
 /// Changes who may read it without a role.
@@ -331,6 +360,34 @@ pub async fn bin_overdue(conn: &mut Conn, deleted_before: Moment, limit: i64) ->
         conn.execute(BIN_VERSIONS, &[(*package).into(), earlier.as_micros().into()]).await?;
     }
     Ok(overdue.len())
+}
+
+/// Puts the versions of a deleted package into the bin themselves; those of a live one stay.
+///
+/// # Errors
+/// Those of the database.
+pub async fn bin_versions_of_deleted(
+    conn: &mut Conn,
+    package: PackageId,
+    now: Moment,
+) -> Result<()> {
+    let args = [package.get().into(), now.as_micros().into()];
+    conn.execute(BIN_VERSIONS_OF_DELETED, &args).await?;
+    Ok(())
+}
+
+/// Every package that has or had this name, deleted ones included, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn ids_of_name(
+    conn: &mut Conn,
+    owner: AccountId,
+    package_type: PackageType,
+    name: &PackageName,
+) -> Result<Vec<PackageId>> {
+    let args = [owner.get().into(), package_type.as_str().into(), name.as_str().into()];
+    conn.all(IDS_OF_NAME, &args).await
 }
 
 /// Removes packages for good that were deleted before `deleted_before` or never saw a manifest,

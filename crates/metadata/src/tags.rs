@@ -73,6 +73,8 @@ statements! {
         WHERE t.package_id = $1 AND t.name = $2";
     NAMES = "SELECT name FROM tags WHERE package_id = $1 AND name > $2 ORDER BY name LIMIT $3";
     OF_VERSION = "SELECT name FROM tags WHERE version_id = $1 ORDER BY updated_at DESC, name";
+    ANY_ELSE = "SELECT version_id FROM tags
+        WHERE package_id = $1 AND version_id <> $2 LIMIT 1";
     PUT = "INSERT INTO tags (package_id, name, version_id, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $4)
         ON CONFLICT (package_id, name) DO UPDATE SET version_id = excluded.version_id,
@@ -115,6 +117,20 @@ pub async fn names(
 /// Those of the database.
 pub async fn of_version(conn: &mut Conn, version: VersionId) -> Result<Vec<String>> {
     conn.all(OF_VERSION, &[version.get().into()]).await
+}
+
+/// Whether another version of the package has a tag.
+///
+/// # Errors
+/// Those of the database.
+pub async fn any_of_other_version(
+    conn: &mut Conn,
+    package: PackageId,
+    version: VersionId,
+) -> Result<bool> {
+    let found: Option<i64> =
+        conn.optional(ANY_ELSE, &[package.get().into(), version.get().into()]).await?;
+    Ok(found.is_some())
 }
 
 /// Points a tag at a version and notes it in the history.

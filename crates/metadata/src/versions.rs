@@ -130,6 +130,20 @@ statements! {
     COUNT_LIVE = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM versions
         WHERE package_id = $1 AND deleted_at IS NULL";
 
+    DELETED_CHILDREN = "SELECT v.id FROM version_children c
+            JOIN versions v ON v.package_id = c.package_id AND v.digest = c.digest
+        WHERE c.version_id = $2 AND c.package_id = $1 AND v.deleted_at IS NOT NULL
+        ORDER BY v.id";
+    PURGEABLE_OF = "SELECT v.id FROM versions v
+        WHERE v.package_id = $1 AND v.deleted_at IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM version_children c
+                          WHERE c.package_id = v.package_id AND c.digest = v.digest)
+        ORDER BY v.id LIMIT $2 {{SKIP LOCKED OF v}}";
+    HOLDER = "SELECT v.digest FROM version_children c JOIN versions v ON v.id = c.version_id
+        WHERE c.package_id = $1 AND c.digest = $2 ORDER BY v.id LIMIT 1";
+    CONTENTS_AFTER = "SELECT id, package_id, digest, media_type, content FROM versions
+        WHERE id > $1 ORDER BY id LIMIT $2";
+
     HOLD_BLOBS = "INSERT INTO version_blobs (version_id, package_id, digest)
         SELECT $1, $2, value FROM {{LIST $3}}
         ON CONFLICT (version_id, digest) DO NOTHING";
@@ -360,6 +374,45 @@ pub async fn restore(
     Ok(conn.execute(RESTORE, &args).await? > 0)
 }
 
+/// Versions in the bin that this index needs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn deleted_children(
+    conn: &mut Conn,
+    package: PackageId,
+    version: VersionId,
+) -> Result<Vec<VersionId>> {
+    conn.all(DELETED_CHILDREN, &[package.into(), version.into()]).await
+}
+
+/// A manifest with the package it is in, as a check of all manifests walks over them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagedManifest {
+    /// The package.
+    pub package: PackageId,
+    /// The manifest.
+    pub manifest: StoredManifest,
+}
+
+impl FromRow for PackagedManifest {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { package: row.get("package_id")?, manifest: StoredManifest::from_row(row)? })
+    }
+}
+
+/// The next `limit` manifests of all packages after `after`, deleted ones included.
+///
+/// # Errors
+/// Those of the database.
+pub async fn contents_after(
+    conn: &mut Conn,
+    after: VersionId,
+    limit: i64,
+) -> Result<Vec<PackagedManifest>> {
+    conn.all(CONTENTS_AFTER, &[after.into(), limit.into()]).await
+}
+
 /// Holds the links of `digests` for `version` and parks their leases. All of them must be linked:
 /// a missing one ends the transaction with a foreign-key violation.
 ///
@@ -561,6 +614,32 @@ pub async fn purge_candidates(
     let args = [deleted_before.as_micros().into(), limit.into()];
     let found: Vec<PurgeCandidate> = conn.all(PURGE_CANDIDATES, &args).await?;
     Ok(found.into_iter().map(|PurgeCandidate(version, package)| (package, version)).collect())
+}
+
+/// Versions of a package that are in the bin and that no index holds; locked until the transaction
+/// ends.
+///
+/// # Errors
+/// Those of the database.
+pub async fn purgeable_of(
+    conn: &mut Conn,
+    package: PackageId,
+    limit: i64,
+) -> Result<Vec<VersionId>> {
+    conn.all(PURGEABLE_OF, &[package.into(), limit.into()]).await
+}
+
+/// An index, deleted or not, that holds the version with this digest, if there is one: as long as
+/// it is there the version cannot be purged.
+///
+/// # Errors
+/// Those of the database.
+pub async fn holder(
+    conn: &mut Conn,
+    package: PackageId,
+    digest: &Digest,
+) -> Result<Option<Digest>> {
+    conn.optional(HOLDER, &[package.into(), digest.into()]).await
 }
 
 /// Removes a version for good. Blobs that nothing else holds get a lease until `lease_until`, so

@@ -136,6 +136,20 @@ impl Db {
         }
     }
 
+    /// Writes a copy of the whole database, as it is at one moment, to a file that is not there
+    /// yet; whoever reads or writes goes on meanwhile. The copy is not flushed to disk.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] on PostgreSQL, which has tools of its own for that; [`Error::Full`].
+    pub async fn copy_to(&self, file: &Path) -> Result<()> {
+        match &*self.inner {
+            Inner::Sqlite(db) => db.copy_to(file).await,
+            Inner::Postgres(_) => Err(Error::Refused(
+                "PostgreSQL is copied with its own tools, such as pg_dump".to_owned(),
+            )),
+        }
+    }
+
     /// Lets those who wait for a commit finish, then closes every connection.
     pub async fn close(&self) {
         match &*self.inner {

@@ -49,6 +49,16 @@ impl SqliteDb {
         })
     }
 
+    /// Writes a copy to a new file, on a connection of its own: a reading one refuses.
+    pub(super) async fn copy_to(&self, file: &Path) -> Result<()> {
+        let options = self.readers.options.clone().pragma("query_only", "off");
+        let mut connection = connect(&options).await?;
+        let place = file.display().to_string();
+        let copied = sqlx::query("VACUUM INTO $1").bind(place).execute(&mut connection).await;
+        connection.close().await?;
+        copied.map(|_| ()).map_err(Error::from)
+    }
+
     /// Lets those who write finish and closes everything.
     pub(super) async fn close(&self) {
         self.readers.close().await;
