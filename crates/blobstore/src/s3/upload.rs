@@ -241,7 +241,7 @@ impl S3Upload {
     }
 
     /// Makes the bytes after the last part durable.
-    async fn put_tail(&self, end: u64) -> Result<Option<String>> {
+    async fn put_tail(&mut self, end: u64) -> Result<Option<String>> {
         let from = self.parts.position();
         let Stage::Flowing(flow) = &self.stage else {
             return Ok(None);
@@ -322,7 +322,7 @@ impl S3Upload {
 
     /// The whole blob in one buffer: hashed in memory, put in one request.
     async fn put_gathered(
-        &self,
+        &mut self,
         hasher: Hasher,
         rest: Option<FilledBuffer>,
         expected: &Digest,
@@ -366,7 +366,7 @@ impl S3Upload {
         }
     }
 
-    async fn put(&self, payload: PutPayload) -> Result<()> {
+    async fn put(&mut self, payload: PutPayload) -> Result<()> {
         failpoint!("s3.put", self.key).map_err(unknown_outcome)?;
         let put = self
             .shared
@@ -377,7 +377,7 @@ impl S3Upload {
         failpoint!("s3.completed", self.key).map_err(unknown_outcome)
     }
 
-    async fn digest(&self) -> Result<Digest> {
+    async fn digest(&mut self) -> Result<Digest> {
         match &self.stage {
             Stage::Gathering(hasher) => hasher.digest(),
             Stage::Flowing(flow) => flow.hash.ask(|hasher| hasher.digest()).await?,
@@ -385,7 +385,7 @@ impl S3Upload {
         }
     }
 
-    async fn read_again(&self, expected: &Digest) -> Result<()> {
+    async fn read_again(&mut self, expected: &Digest) -> Result<()> {
         match self
             .shared
             .verify(&self.key, expected, self.offset())
@@ -402,7 +402,7 @@ impl S3Upload {
     /// An error may hide a success: the answer was lost, or an earlier finish got that far and
     /// nobody wrote the row. The object tells, by its size and then by its bytes, because the key
     /// may have been completed by a writer whose time was over.
-    async fn confirm(&self, expected: &Digest, size: u64, error: Error) -> Result<()> {
+    async fn confirm(&mut self, expected: &Digest, size: u64, error: Error) -> Result<()> {
         match self.shared.verify(&self.key, expected, size).await {
             Ok(Verdict::Sound) => {
                 tracing::info!(key = %self.key, %error, "finished all the same");
@@ -418,7 +418,7 @@ impl S3Upload {
     }
 
     /// Removes a tail that no row names. Where that fails, it goes with the blob.
-    async fn remove_tail(&self, name: &str) {
+    async fn remove_tail(&mut self, name: &str) {
         let object = self.shared.names.tail(&self.key, name);
         if let Err(error) = self.shared.remove(&object, &self.key).await {
             tracing::warn!(key = %self.key, %error, "a tail stays until its blob is removed");
