@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use naru_metadata::versions::{self, GapKind, NewVersion, StoredManifest};
 use naru_metadata::{Conn, links, packages};
-use naru_model::{EventKind, Moment, PackageId, VersionId};
+use naru_model::{AccountId, EventKind, Moment, PackageId, VersionId};
 use naru_oci::{Accept, Algorithm, Descriptor, Digest, Manifest, MediaType, Reference, Tag};
 
 use crate::access::{Authorized, PushTarget};
@@ -104,9 +104,11 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let package = self.package_for_push(&mut tx, caller, target, now).await?;
-        let version = self.store(&mut tx, caller, package, &parsed, now).await?;
+        let place = Place { owner: target.owner(), package };
+        let version = self.store(&mut tx, caller, place, &parsed, now).await?;
         for tag in &tags {
-            let write = TagWrite { package, kind: target.package_type(), tag, version };
+            let kind = target.package_type();
+            let write = TagWrite { owner: place.owner, package, kind, tag, version };
             self.write_tag(&mut tx, caller, write, now).await?;
         }
         let published = self.publish(&mut tx, caller, target, package, now).await?;
@@ -172,7 +174,7 @@ impl Registry {
         &self,
         conn: &mut Conn,
         caller: &Caller,
-        package: PackageId,
+        Place { owner, package }: Place,
         parsed: &Parsed,
         now: Moment,
     ) -> Result<VersionId> {
@@ -201,7 +203,7 @@ impl Registry {
         versions::fill_gaps(conn, package, GapKind::Manifest, &parsed.digest).await?;
         let event = caller
             .event(EventKind::VersionPublished, now)
-            .on_package(package)
+            .on_package(owner, package)
             .on_version(version)
             .with("digest", parsed.digest.as_str());
         events::record(conn, event).await?;
@@ -215,7 +217,7 @@ impl Registry {
         package: PackageId,
         digest: &Digest,
         now: Moment,
-        by: Option<naru_model::AccountId>,
+        by: Option<AccountId>,
     ) -> Result<(VersionId, bool)> {
         let found = versions::header(conn, package, digest).await?;
         let version = found.ok_or_else(|| {
@@ -309,10 +311,17 @@ impl Registry {
         if !packages::publish(conn, package, now).await? {
             return Ok(false);
         }
-        let event = caller.event(EventKind::PackagePublished, now).on_package(package);
-        events::record(conn, event.on_account(target.owner())).await?;
+        let event = caller.event(EventKind::PackagePublished, now);
+        events::record(conn, event.on_package(target.owner(), package)).await?;
         Ok(true)
     }
+}
+
+/// Where a manifest goes.
+#[derive(Clone, Copy)]
+struct Place {
+    owner: AccountId,
+    package: PackageId,
 }
 
 #[derive(Default)]

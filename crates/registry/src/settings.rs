@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use naru_model::PackageType;
 use serde::Deserialize;
 
 use crate::blobs::Leases;
@@ -72,6 +73,14 @@ const fn hours(hours: u64) -> Duration {
 impl Settings {
     pub(crate) const fn leases(&self) -> Leases {
         Leases { lease: hours(self.lease_hours), pin: hours(self.pin_hours) }
+    }
+
+    /// The largest blob that a registry takes.
+    pub(crate) const fn layer_limit_of(&self, registry: PackageType) -> u64 {
+        match registry {
+            PackageType::Container => self.layer_limit,
+            PackageType::Docker => self.legacy_layer_limit,
+        }
     }
 
     pub(crate) const fn upload_expiry(&self) -> Duration {

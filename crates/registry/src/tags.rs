@@ -2,9 +2,12 @@
 //! where a tag is written, whatever the door.
 
 use naru_metadata::tags::{self, TagChange, TagReason};
-use naru_metadata::{Conn, versions};
-use naru_model::{EventKind, Moment, PackageId, PackageType, VersionId};
-use naru_oci::Tag;
+use naru_metadata::{Conn, packages, versions};
+use naru_model::policy::Refusal;
+use naru_model::{
+    AccountId, EventKind, Moment, PackageId, PackagePermission, PackageType, VersionId,
+};
+use naru_oci::{RepositoryName, Tag};
 
 use crate::access::Authorized;
 use crate::error::{Error, Result};
@@ -22,6 +25,8 @@ pub struct TagPage {
 /// A tag that is to point at a version.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TagWrite<'a> {
+    /// The account that owns the package.
+    pub(crate) owner: AccountId,
     /// The package.
     pub(crate) package: PackageId,
     /// Its type: on the legacy registry published tags are immutable by default.
@@ -57,6 +62,46 @@ impl Registry {
         let more = names.len() > wanted;
         names.truncate(wanted);
         Ok(TagPage { names, more })
+    }
+
+    /// Names of the packages of a registry that this caller may read, after `last`, at most `n`
+    /// (Docker's `_catalog`). A registry token sees what it was given for; strangers see nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::Unauthenticated`] for strangers; those of the database.
+    pub async fn catalog(
+        &self,
+        caller: &Caller,
+        registry: PackageType,
+        last: Option<&RepositoryName>,
+        n: Option<u64>,
+    ) -> Result<TagPage> {
+        const BATCH: i64 = 500;
+        if caller.principal.is_anonymous() {
+            return Err(Error::Refused(Refusal::Unauthenticated));
+        }
+        let n = n.unwrap_or(self.settings.tags_page).min(self.settings.tags_page_limit);
+        let wanted = usize::try_from(n).unwrap_or(usize::MAX);
+        let mut names: Vec<String> = Vec::new();
+        let mut owner = last.map_or_else(String::new, |last| last.owner().to_owned());
+        let mut name = last.and_then(|last| last.rest()).unwrap_or_default().to_owned();
+        loop {
+            let mut conn = self.db.read().await?;
+            let batch = packages::catalog(&mut conn, registry, &owner, &name, BATCH).await?;
+            drop(conn);
+            let Some(end) = batch.last() else { return Ok(TagPage { names, more: false }) };
+            (owner, name) = (end.owner.key().to_owned(), end.name.as_str().to_owned());
+            for path in &batch {
+                let read = PackagePermission::Read;
+                if !self.decide(&caller.principal, path, read).await?.is_allowed() {
+                    continue;
+                }
+                if names.len() == wanted {
+                    return Ok(TagPage { names, more: true });
+                }
+                names.push(path.to_string());
+            }
+        }
     }
 
     /// Removes a tag; the manifest stays (end-9 by tag).
@@ -109,7 +154,7 @@ impl Registry {
         versions::touch(conn, write.version, now).await?;
         let event = caller
             .event(EventKind::TagMoved, now)
-            .on_package(write.package)
+            .on_package(write.owner, write.package)
             .on_version(write.version)
             .with("tag", write.tag.as_str());
         match before {

@@ -183,7 +183,9 @@ impl Registry {
     {
         let mut upload = self.blobs.begin(self.new_storage_key()?)?;
         let key = upload.key().clone();
-        let received = self.receive(&mut upload, chunk, &CancellationToken::new()).await;
+        let limit = self.settings.layer_limit_of(target.package_type());
+        let never = CancellationToken::new();
+        let received = self.receive(limit, &mut upload, chunk, &never).await;
         let finished = match received {
             Ok(()) => self.verify(upload, digest).await,
             Err(error) => {
@@ -228,8 +230,9 @@ impl Registry {
     {
         let mut writing = self.uploads.take_over(id).await;
         let mut parked = self.claim(caller, target, id, &mut writing).await?;
+        let limit = self.settings.layer_limit_of(target.package_type());
         let received = match stands_at(&parked.upload, chunk.range) {
-            Ok(()) => self.receive(&mut parked.upload, chunk, &writing.cut).await,
+            Ok(()) => self.receive(limit, &mut parked.upload, chunk, &writing.cut).await,
             Err(error) => Err(error),
         };
         let status = self.save(id, parked, &mut writing).await?;
@@ -254,8 +257,9 @@ impl Registry {
     {
         let mut writing = self.uploads.take_over(id).await;
         let mut parked = self.claim(caller, target, id, &mut writing).await?;
+        let limit = self.settings.layer_limit_of(target.package_type());
         let received = match stands_at(&parked.upload, chunk.range) {
-            Ok(()) => self.receive(&mut parked.upload, chunk, &writing.cut).await,
+            Ok(()) => self.receive(limit, &mut parked.upload, chunk, &writing.cut).await,
             Err(error) => Err(error),
         };
         if let Err(error) = received {
@@ -454,6 +458,7 @@ impl Registry {
     /// Streams the body into the upload, within the limits.
     async fn receive<S>(
         &self,
+        limit: u64,
         upload: &mut Upload,
         chunk: Chunk<S>,
         cut: &CancellationToken,
@@ -461,7 +466,6 @@ impl Registry {
     where
         S: Stream<Item = Result<Bytes>> + Send + Unpin,
     {
-        let limit = self.settings.layer_limit();
         let said = chunk.range.map(|range| range.len()).or(chunk.length);
         if upload.offset().saturating_add(said.unwrap_or(0)) > limit {
             return Err(Error::TooLarge { what: "the blob", limit });

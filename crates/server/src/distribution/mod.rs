@@ -68,9 +68,9 @@ pub(crate) async fn answer(
     };
     let principal = identity.into_principal();
     let situation = situation.signed_in(!principal.is_anonymous());
-    let endpoint = match endpoint {
-        Ok(endpoint) => endpoint,
-        Err(error) => return situation.answer(request_id, &Refused::Endpoint(error)),
+    let endpoint = match &endpoint {
+        Ok(endpoint) => endpoint.clone(),
+        Err(error) => return situation.answer(request_id, &Refused::Endpoint(error.clone())),
     };
     let connection = parts.extensions.get::<ConnectionInfo>().cloned().unwrap_or_default();
     let call = Call {
