@@ -106,14 +106,6 @@ impl PushTarget {
             Self::New(new) => new.path.package_type,
         }
     }
-
-    /// The name it was asked for by.
-    pub(crate) const fn path(&self) -> &PackagePath {
-        match self {
-            Self::Existing(package) => &package.path,
-            Self::New(new) => &new.path,
-        }
-    }
 }
 
 /// Facts by caller and package, remembered briefly.
