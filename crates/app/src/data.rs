@@ -67,7 +67,7 @@ impl DataDirectory {
         if mode & 0o1002 == 0o0002 {
             return Err(hinted(
                 anyhow!("every user of this machine can write to {shown} (mode {:04o})", mode & 0o7777),
-                format!("chmod 700 {shown}"),
+                format!("chmod 700 {shown}, or use a directory inside it: --data {shown}/naru"),
             ));
         }
         Ok(Self(path.to_owned()))

@@ -112,6 +112,9 @@ impl Doors {
                 None => endpoint,
             });
         }
+        if tls.is_none() {
+            warn_of_plain_http(config);
+        }
         if let Some(address) = config.listen.internal {
             let listener = bind(address).await?;
             doors.internal = Some(doors.endpoint(config, listener));
@@ -140,6 +143,19 @@ impl Doors {
             tokio::spawn(endpoint.serve(site(SiteDoor::Internal), shutdown.clone()));
         }
         Ok(self.urls)
+    }
+}
+
+/// A reverse proxy may end TLS before us; then the settings say so.
+fn warn_of_plain_http(config: &Config) {
+    let address = config.listen.address;
+    let proxied = config.server.scheme.is_some() || !config.server.trusted_proxies.is_empty();
+    if !address.ip().is_loopback() && !proxied {
+        tracing::warn!(
+            %address,
+            "tokens travel unencrypted: configure [tls], or put a reverse proxy in front and say \
+             [server] scheme = \"https\""
+        );
     }
 }
 

@@ -33,7 +33,7 @@ enum Action {
         #[arg(long, value_name = "USER")]
         owner: AccountName,
         /// What it is called
-        #[arg(long, value_name = "NAME")]
+        #[arg(id = "full_name", long = "name", value_name = "TEXT")]
         full_name: Option<String>,
     },
     /// List the organizations

@@ -8,7 +8,8 @@ use naru_model::{
     AccountName, Package, PackagePath, PackageType, RepositoryPath, Role, Visibility,
 };
 use naru_oci::{Digest, RepositoryName};
-use naru_registry::packages::GrantTo;
+use naru_registry::Cursor;
+use naru_registry::packages::{GrantTo, WantedPackages};
 use naru_registry::versions::{ListedVersion, VersionRef};
 use serde::Serialize;
 
@@ -24,15 +25,10 @@ use crate::output::{Output, Row};
     after_help = "Examples:\n  naru package list\n  naru package visibility octocat/hello public\n  naru package grant acme/app --team core-team --role write"
 )]
 pub struct PackageCommand {
-    /// Which registry the package belongs to: `docker` is the legacy one
-    #[arg(
-        long = "type",
-        global = true,
-        value_name = "TYPE",
-        default_value = "container",
-        value_parser = words(PackageType::ALL)
-    )]
-    package_type: PackageType,
+    /// Which registry the package belongs to: `container`, or `docker` for the legacy one; lists
+    /// have both unless one is named
+    #[arg(long = "type", global = true, value_name = "TYPE", value_parser = words(PackageType::ALL))]
+    package_type: Option<PackageType>,
     #[command(subcommand)]
     action: Action,
 }
@@ -180,13 +176,19 @@ impl Action {
     async fn run(
         self,
         instance: &Instance,
-        package_type: PackageType,
+        only: Option<PackageType>,
         output: Output,
     ) -> Result<()> {
         let Instance { registry, caller, .. } = instance;
+        let package_type = only.unwrap_or(PackageType::Container);
         let path = |name: &RepositoryName| PackagePath::new(package_type, name);
         match self {
-            Self::List { owner, deleted } => list(instance, owner, deleted, output).await,
+            Self::List { owner, deleted } => {
+                let found = find(instance, owner, deleted).await?;
+                let is_wanted = |row: &PackageRow| only.is_none_or(|only| row.package_type == only);
+                let rows: Vec<_> = found.into_iter().filter(is_wanted).collect();
+                output.list(&rows)
+            }
             Self::Show { package } => {
                 let path = path(&package)?;
                 let found = registry.package(caller, &path).await?;
@@ -247,30 +249,47 @@ fn grant_to(grantee: Grantee) -> GrantTo {
     }
 }
 
-async fn list(
+/// The packages of an account, or of all.
+async fn find(
     instance: &Instance,
     owner: Option<AccountName>,
     deleted: bool,
-    output: Output,
-) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+) -> Result<Vec<PackageRow>> {
     let owners = match owner {
         Some(owner) => vec![owner],
         None => all_accounts(instance).await?,
     };
     let mut rows = Vec::new();
     for owner in &owners {
-        let packages = pages(async |limit, offset| {
-            if deleted {
-                registry.list_deleted_packages(caller, owner, limit, offset).await
-            } else {
-                registry.list_packages(caller, owner, limit, offset).await
-            }
-        });
-        let packages = packages.await?;
+        let packages = if deleted {
+            deleted_of(instance, owner).await?
+        } else {
+            packages_of(instance, owner).await?
+        };
         rows.extend(packages.iter().map(|package| PackageRow::new(owner, package)));
     }
-    output.list(&rows)
+    Ok(rows)
+}
+
+async fn packages_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
+    let Instance { registry, caller, .. } = instance;
+    let mut packages = Vec::new();
+    let mut next = Some(Cursor::first(500));
+    while let Some(cursor) = next {
+        let wanted = WantedPackages::default();
+        let page = registry.list_packages(caller, owner, wanted, cursor).await?;
+        packages.extend(page.items);
+        next = page.next;
+    }
+    Ok(packages)
+}
+
+async fn deleted_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
+    let Instance { registry, caller, .. } = instance;
+    let page = async |limit, offset| {
+        registry.list_deleted_packages(caller, owner, limit, offset).await
+    };
+    pages(page).await
 }
 
 async fn versions(
@@ -355,7 +374,7 @@ async fn grants(instance: &Instance, path: &PackagePath, output: Output) -> Resu
     let rows: Vec<_> = users
         .map(|(user, role)| GrantRow::new("user", &user.login, role.as_str()))
         .chain(teams.map(|(team, role)| GrantRow::new("team", &team.slug, role.as_str())))
-        .chain(repositories.map(|(path, role)| GrantRow::new("repository", path, role.as_str())))
+        .chain(repositories.map(|(repository, role)| GrantRow::new("repository", &repository.name, role.as_str())))
         .collect();
     output.list(&rows)
 }

@@ -31,7 +31,7 @@ enum Action {
         /// The account name: letters, digits and hyphens
         name: AccountName,
         /// What the person is called
-        #[arg(long, value_name = "NAME")]
+        #[arg(id = "full_name", long = "name", value_name = "TEXT")]
         full_name: Option<String>,
         /// Make an administrator of the instance
         #[arg(long)]
