@@ -88,7 +88,7 @@ statements! {
             readable_until = CASE WHEN links.readable_until > excluded.readable_until
                                   THEN links.readable_until ELSE excluded.readable_until END";
     MOUNT = "INSERT INTO links (package_id, digest, lease_until, readable_until)
-        SELECT $1, l.digest, $4, $5 FROM links l JOIN blobs b ON b.digest = l.digest
+        SELECT CAST($1 AS BIGINT), l.digest, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM links l JOIN blobs b ON b.digest = l.digest
         WHERE l.package_id = $2 AND l.digest = $3 AND b.damaged_at IS NULL
           AND (l.readable_until > $6
                OR EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id

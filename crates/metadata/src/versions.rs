@@ -145,17 +145,17 @@ statements! {
         WHERE id > $1 ORDER BY id LIMIT $2";
 
     HOLD_BLOBS = "INSERT INTO version_blobs (version_id, package_id, digest)
-        SELECT $1, $2, value FROM {{LIST $3}}
+        SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), value FROM {{LIST $3}}
         ON CONFLICT (version_id, digest) DO NOTHING";
     PARK_LINKS = "UPDATE links SET lease_until = 9223372036854775807
         WHERE package_id = $1 AND digest {{IN $2}} AND lease_until < 9223372036854775807";
     LIVE_CHILDREN = "SELECT digest FROM versions
         WHERE package_id = $1 AND digest {{IN $2}} AND deleted_at IS NULL";
     HOLD_CHILDREN = "INSERT INTO version_children (version_id, package_id, digest)
-        SELECT $1, $2, value FROM {{LIST $3}}
+        SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), value FROM {{LIST $3}}
         ON CONFLICT (version_id, digest) DO NOTHING";
     NOTE_GAPS = "INSERT INTO version_gaps (version_id, package_id, digest, kind)
-        SELECT $1, $2, value, $4 FROM {{LIST $3}}
+        SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), value, $4 FROM {{LIST $3}}
         ON CONFLICT (version_id, digest, kind) DO NOTHING";
     FILL_BLOB_GAPS = "INSERT INTO version_blobs (version_id, package_id, digest)
         SELECT version_id, package_id, digest FROM version_gaps
