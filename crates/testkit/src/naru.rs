@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -86,7 +87,7 @@ pub struct Server {
     first_words: String,
     certificates: Option<Certificates>,
     // In this order: the server ends before what it stands on goes.
-    process: Process,
+    process: Mutex<Process>,
     database: Option<postgres::Database>,
     directory: TempDir,
 }
@@ -139,28 +140,17 @@ impl Server {
         };
         let settings = configuration(certificates.as_ref(), database.as_ref(), bucket.as_ref());
         write_settings(&directory.path().join("naru.toml"), &settings)?;
-        let process = serve(&plan, directory.path(), &log, "127.0.0.1:0")?;
-        let mut server = Self {
+        let mut process = serve(&plan, directory.path(), &log, "127.0.0.1:0")?;
+        let url = wait_until_it_listens(&mut process)?;
+        let first_words = process.output();
+        Ok(Self {
             plan,
-            url: String::new(),
-            first_words: String::new(),
+            url,
+            first_words,
             certificates,
-            process,
+            process: Mutex::new(process),
             database,
             directory,
-        };
-        server.url = server.wait_until_it_listens()?;
-        server.first_words = server.process.output();
-        Ok(server)
-    }
-
-    fn wait_until_it_listens(&mut self) -> io::Result<String> {
-        self.process.until(PATIENCE, |process| {
-            let output = process.output();
-            let (_, rest) = output.split_once("listening on ")?;
-            // The line must be whole before the port is.
-            let (url, _) = rest.split_once(['"', '\n'])?;
-            Some(url.trim().to_owned())
         })
     }
 
@@ -198,10 +188,10 @@ impl Server {
         &self.first_words
     }
 
-    /// Everything it has said so far.
+    /// Everything it has said since its last start.
     #[must_use]
     pub fn log(&self) -> String {
-        self.process.output()
+        self.process().output()
     }
 
     /// The data directory.
@@ -210,9 +200,30 @@ impl Server {
         self.directory.path().join("data")
     }
 
-    /// The process, to be looked at, paused, killed.
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process().id()
+    }
+
+    /// Sends a signal by name, such as `HUP`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        self.process().signal(name);
+    }
+
+    /// Ends the server at once, as a power cut would.
+    pub fn kill(&self) {
+        self.process().kill();
+    }
+
+    /// Asks the server to end, as a service manager would, and waits at most `patience`.
+    /// Answers the status of a server that ended by itself.
+    pub fn stop(&self, patience: Duration) -> Option<ExitStatus> {
+        self.process().stop(patience)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The administrator of the first start, with the token that was shown then, good for an hour.
@@ -237,7 +248,7 @@ impl Server {
         }
     }
 
-    /// Starts the ended server again, on the same port and data.
+    /// Starts the ended server again, on the same port and data, and waits until it listens.
     ///
     /// # Panics
     /// When it does not start.
@@ -245,15 +256,14 @@ impl Server {
         clippy::panic,
         reason = "a server that does not start fails the test, with its last words"
     )]
-    pub fn restart(&mut self) {
-        let address = self.host().to_owned();
+    pub fn restart(&self) {
         let log = self.directory.path().join("log");
-        // Kept for the one who looks, out of the way of the words of the new start.
+        // Out of the way of the words of the new start, and kept for the one who looks.
         let _ = std::fs::rename(&log, self.directory.path().join("log.before"));
-        let again = serve(&self.plan, self.directory.path(), &log, &address);
-        self.process = again.unwrap_or_else(|error| panic!("naru does not start again: {error}"));
-        self.wait_until_it_listens()
-            .unwrap_or_else(|error| panic!("naru does not start again: {error}"));
+        let again = serve(&self.plan, self.directory.path(), &log, self.host())
+            .and_then(|mut process| wait_until_it_listens(&mut process).map(|_| process));
+        *self.process() =
+            again.unwrap_or_else(|error| panic!("naru does not start again: {error}"));
     }
 
     /// The command line on this server's data, beside the server.
@@ -321,6 +331,17 @@ impl Server {
     pub fn database_url(&self) -> Option<String> {
         self.database.as_ref().map(postgres::Database::url)
     }
+}
+
+/// Waits for the line that says where it listens.
+fn wait_until_it_listens(process: &mut Process) -> io::Result<String> {
+    process.until(PATIENCE, |process| {
+        let output = process.output();
+        let (_, rest) = output.split_once("listening on ")?;
+        // The line must be whole before the port is.
+        let (url, _) = rest.split_once(['"', '\n'])?;
+        Some(url.trim().to_owned())
+    })
 }
 
 fn serve(plan: &Plan, directory: &Path, log: &Path, address: &str) -> io::Result<Process> {

@@ -1,0 +1,215 @@
+//! What the journeys share: two servers, people, images from nothing, and running commands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use naru_testkit::naru::{Plan, Server, User};
+use tempfile::TempDir;
+
+/// What the image's program says when it runs.
+pub(crate) const GREETING: &str = "hello from naru";
+
+/// The longest a client may take, in seconds.
+const PATIENCE: &str = "180";
+
+/// A server as the tests plan it.
+pub(crate) fn plan() -> Plan {
+    Plan::new(env!("CARGO_BIN_EXE_naru"))
+}
+
+/// The server over plain HTTP that all journeys share.
+pub(crate) fn plain() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(plan())).as_ref()
+}
+
+/// The server over TLS that all journeys share.
+pub(crate) fn secure() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER
+        .get_or_init(|| Server::start(plan().with_tls()))
+        .as_ref()
+}
+
+/// One person at one server, with a home directory of their own.
+pub(crate) struct Person {
+    pub(crate) server: &'static Server,
+    pub(crate) user: User,
+    pub(crate) home: TempDir,
+}
+
+impl Person {
+    /// Somebody new. Names are numbered, so that every journey has an owner of its own.
+    pub(crate) fn arrive(server: &'static Server, name: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let user = server.user(&format!("{name}-{number}"));
+        Self {
+            server,
+            user,
+            home: TempDir::new().unwrap(),
+        }
+    }
+
+    /// `127.0.0.1:PORT/OWNER/NAME`.
+    pub(crate) fn reference(&self, name: &str) -> String {
+        format!("{}/{}/{name}", self.server.host(), self.user.name)
+    }
+
+    /// A file or directory in the home directory.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// A command that finds its sign-ins and settings in this home and nowhere else, and trusts
+    /// the server's authority where it asks the system for authorities.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        self.settle(&mut command);
+        command
+    }
+
+    /// Gives a command this home.
+    pub(crate) fn settle(&self, command: &mut Command) {
+        command
+            .env("HOME", self.home.path())
+            .current_dir(self.home.path());
+        command.env("XDG_RUNTIME_DIR", self.home.path());
+        command.env("DOCKER_CONFIG", self.at(".docker"));
+        command.env("REGISTRY_AUTH_FILE", self.at("auth.json"));
+        if let Some(authority) = self.server.authority() {
+            command.env("SSL_CERT_FILE", authority);
+        }
+    }
+
+    /// The sign-in that `docker login` would have left behind, for clients that read it.
+    pub(crate) fn sign_in(&self) {
+        let directory = self.at(".docker");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("config.json"), self.docker_configuration()).unwrap();
+        fs::write(self.at("auth.json"), self.docker_configuration()).unwrap();
+    }
+
+    fn docker_configuration(&self) -> String {
+        use base64::Engine;
+        let User { name, token, .. } = &self.user;
+        let auth = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{token}"));
+        let host = self.server.host();
+        serde_json::json!({ "auths": { host: { "auth": auth } } }).to_string()
+    }
+
+    /// Makes a package public, as its owner would.
+    pub(crate) fn publish(&self, name: &str) {
+        let package = format!("{}/{name}", self.user.name);
+        self.server
+            .naru(["package", "visibility", &package, "public"]);
+    }
+
+    /// A directory with a static program, a text of its own, and the recipe of an image of both.
+    pub(crate) fn context(&self) -> PathBuf {
+        let directory = self.at("context");
+        fs::create_dir_all(&directory).unwrap();
+        fs::copy(greeter(), directory.join("hello")).unwrap();
+        fs::write(directory.join("whose"), &self.user.name).unwrap();
+        let recipe =
+            "FROM scratch\nCOPY hello /hello\nCOPY whose /whose\nENTRYPOINT [\"/hello\"]\n";
+        fs::write(directory.join("Dockerfile"), recipe).unwrap();
+        directory
+    }
+
+    /// A tar archive with one file of `megabytes` that do not compress: a layer for an image.
+    pub(crate) fn layer(&self, name: &str, megabytes: u64) -> PathBuf {
+        let content = self.at(&format!("{name}.bin"));
+        let size = megabytes * 1024 * 1024;
+        let mut command = Command::new("head");
+        command.args(["-c", &size.to_string(), "/dev/urandom"]);
+        fs::write(&content, output(&mut command).stdout).unwrap();
+        let archive = self.at(&format!("{name}.tar"));
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(self.home.path()).arg("-cf").arg(&archive);
+        succeeds(tar.arg(format!("{name}.bin")));
+        archive
+    }
+}
+
+/// A static program that greets; built once.
+fn greeter() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let source = directory.join("hello.c");
+        let program = directory.join("hello");
+        let text =
+            format!("#include <stdio.h>\nint main(void) {{ return puts(\"{GREETING}\") < 0; }}\n");
+        fs::write(&source, text).unwrap();
+        succeeds(
+            Command::new("cc")
+                .args(["-static", "-Os", "-s", "-o"])
+                .arg(&program)
+                .arg(&source),
+        );
+        program
+    })
+}
+
+/// Runs a command to its end, however it ends, but not longer than clients may take.
+pub(crate) fn output(command: &mut Command) -> Output {
+    let mut timed = Command::new("timeout");
+    timed
+        .args(["--kill-after=5", PATIENCE])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => timed.env(name, value),
+            None => timed.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        timed.current_dir(directory);
+    }
+    timed.stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs a command that must succeed; its standard output, trimmed.
+#[track_caller]
+pub(crate) fn succeeds(command: &mut Command) -> String {
+    let output = output(command);
+    let words = words(&output);
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}:\n{words}",
+        output.status
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Runs a command that must fail; everything that it said.
+#[track_caller]
+pub(crate) fn fails(command: &mut Command) -> String {
+    let output = output(command);
+    let words = words(&output);
+    assert!(
+        !output.status.success(),
+        "{command:?} was to fail:\n{words}"
+    );
+    words
+}
+
+fn words(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// That `text` speaks of one of `words`, in any case.
+#[track_caller]
+pub(crate) fn speaks_of(text: &str, words: &[&str]) {
+    let lower = text.to_lowercase();
+    assert!(
+        words.iter().any(|word| lower.contains(word)),
+        "none of {words:?} is in:\n{text}"
+    );
+}
