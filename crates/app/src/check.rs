@@ -194,7 +194,8 @@ impl Check {
             return self.output.list(std::slice::from_ref(report));
         }
         let tick = report.outcome.tick();
-        self.output.line(format_args!("{tick} {:<13}{}", report.step, report.detail))?;
+        self.output
+            .line(format_args!("{tick} {:<13}{}", report.step, report.detail))?;
         match &report.fix {
             Some(fix) => self.output.line(format_args!("  {:<13}→ {fix}", "")),
             None => Ok(()),
@@ -207,7 +208,10 @@ impl Check {
             return Ok(Good::Done(format!("{} is a registry", self.client.base())));
         }
         let why = format!("{}: this is no registry", got.answer());
-        Err(Reason::new(why, "check the URL; `/v2/` must lead to the registry, also through proxies"))
+        Err(Reason::new(
+            why,
+            "check the URL; `/v2/` must lead to the registry, also through proxies",
+        ))
     }
 
     fn challenged(&self) -> Attempt<Good> {
@@ -223,7 +227,9 @@ impl Check {
             return Ok(Good::Skipped("everybody may come in".to_owned()));
         }
         let got = self.client.sign_in().await?;
-        got.expect(&[StatusCode::OK], self.client.user())?;
+        if got.status != StatusCode::OK {
+            return Err(Reason::no_login(&got.answer(), self.client.user()));
+        }
         Ok(Good::Done(format!("as {}", self.client.user())))
     }
 
@@ -244,10 +250,12 @@ impl Check {
         }
         let url = self.client.url(&self.manifest_path(&self.image.tag))?;
         let bytes = self.image.manifest.bytes.clone();
-        let manifest = |request: RequestBuilder| {
-            request.header(CONTENT_TYPE, MANIFEST_TYPE).body(bytes)
-        };
-        let put = self.client.signed(Method::PUT, url, &scope, manifest).await?;
+        let manifest =
+            |request: RequestBuilder| request.header(CONTENT_TYPE, MANIFEST_TYPE).body(bytes);
+        let put = self
+            .client
+            .signed(Method::PUT, url, &scope, manifest)
+            .await?;
         put.expect(&[StatusCode::CREATED], self.client.user())?;
         Ok(Good::Done(format!("{}:{}", self.name, self.image.tag)))
     }
@@ -267,7 +275,10 @@ impl Check {
             let got = got.expect(&[StatusCode::OK], self.client.user())?;
             if got.body != expected.bytes {
                 let why = format!("GET {path} gave other bytes than were pushed");
-                return Err(Reason::new(why, "check for a proxy that changes or compresses bodies"));
+                return Err(Reason::new(
+                    why,
+                    "check for a proxy that changes or compresses bodies",
+                ));
             }
         }
         Ok(Good::Done("every byte is what was pushed".to_owned()))
@@ -293,7 +304,10 @@ impl Check {
             next = got.next(&url);
         }
         let why = format!("the list of tags lacks {}", self.image.tag);
-        Err(Reason::new(why, "a cache in front of the registry may serve an old list"))
+        Err(Reason::new(
+            why,
+            "a cache in front of the registry may serve an old list",
+        ))
     }
 
     /// `GET /users/OWNER/packages?package_type=container`, as GitHub's REST API has it.
@@ -315,7 +329,10 @@ impl Check {
                     let why = format!("the packages of {owner} lack {image}");
                     return Err(Reason::new(why, "list them with `naru package list`"));
                 };
-                Ok(Good::Done(format!("{} is {}", found.name, found.visibility)))
+                Ok(Good::Done(format!(
+                    "{} is {}",
+                    found.name, found.visibility
+                )))
             }
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
                 Err(Reason::refused(&got.answer(), self.client.user()))
@@ -329,12 +346,17 @@ impl Check {
         let path = self.manifest_path(self.image.manifest.digest.as_str());
         let url = self.client.url(&path)?;
         let plain = |request: RequestBuilder| request;
-        let got = self.client.signed(Method::DELETE, url.clone(), &scope, plain).await?;
+        let got = self
+            .client
+            .signed(Method::DELETE, url.clone(), &scope, plain)
+            .await?;
         let left = format!("{}:{} is left there", self.name, self.image.tag);
         match got.status {
             StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT => {}
             StatusCode::METHOD_NOT_ALLOWED => {
-                return Ok(Good::Skipped(format!("it deletes nothing over `/v2/`; {left}")));
+                return Ok(Good::Skipped(format!(
+                    "it deletes nothing over `/v2/`; {left}"
+                )));
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 let fix = format!(

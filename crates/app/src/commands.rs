@@ -89,9 +89,7 @@ fn wait<T>(task: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// All of a list that comes in pages: `page` is asked for so many, after the first so many.
-async fn pages<T>(
-    page: impl AsyncFn(i64, i64) -> naru_registry::Result<Vec<T>>,
-) -> Result<Vec<T>> {
+async fn pages<T>(page: impl AsyncFn(i64, i64) -> naru_registry::Result<Vec<T>>) -> Result<Vec<T>> {
     const LIMIT: i64 = 500;
     let mut all = Vec::new();
     loop {
@@ -107,7 +105,9 @@ async fn pages<T>(
 
 /// The names of all users and organizations.
 async fn all_accounts(instance: &Instance) -> Result<Vec<AccountName>> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let users = pages(async |limit, offset| registry.list_users(caller, limit, offset).await);
     let users = users.await?.into_iter().map(|user| user.login);
     let page = async |limit, offset| registry.list_organizations(caller, limit, offset).await;
@@ -147,7 +147,9 @@ impl GranteeArgs {
         match (self.user, self.team) {
             (Some(user), _) => Ok(Grantee::User(user)),
             (None, Some(team)) => Ok(Grantee::Team(team)),
-            (None, None) => Err(anyhow!("say whom it is for: `--user USER` or `--team TEAM`")),
+            (None, None) => Err(anyhow!(
+                "say whom it is for: `--user USER` or `--team TEAM`"
+            )),
         }
     }
 }

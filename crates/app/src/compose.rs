@@ -66,7 +66,10 @@ impl Instance {
         let blobs = BlobStore::new(&config.blobstore, data)?;
         if policy == SchemaPolicy::CreateOrMigrate {
             // Unfit storage is better found before there is a database that names it.
-            blobs.probe().await.context("the blob store cannot be used")?;
+            blobs
+                .probe()
+                .await
+                .context("the blob store cannot be used")?;
         }
         let db = Db::open(&config.database, data, policy).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -107,7 +110,9 @@ fn hosts(config: &Config) -> Vec<String> {
     let names = &config.server;
     let configured = [&names.web, &names.containers, &names.docker, &names.api];
     let host = |name: &String| {
-        let host = name.rsplit_once(':').map_or(name.as_str(), |(host, _)| host);
+        let host = name
+            .rsplit_once(':')
+            .map_or(name.as_str(), |(host, _)| host);
         host.to_ascii_lowercase()
     };
     configured.into_iter().flatten().map(host).collect()

@@ -54,7 +54,9 @@ impl DataDirectory {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(hinted(
                     anyhow!("there is no data directory at {shown}"),
-                    format!("name the right one with `--data DIR`, or start a server: naru serve --data {shown}"),
+                    format!(
+                        "name the right one with `--data DIR`, or start a server: naru serve --data {shown}"
+                    ),
                 ));
             }
             Err(error) => return Err(error).with_context(|| format!("cannot look at {shown}")),
@@ -66,7 +68,10 @@ impl DataDirectory {
         // A sticky directory such as /tmp keeps strangers from replacing our files.
         if mode & 0o1002 == 0o0002 {
             return Err(hinted(
-                anyhow!("every user of this machine can write to {shown} (mode {:04o})", mode & 0o7777),
+                anyhow!(
+                    "every user of this machine can write to {shown} (mode {:04o})",
+                    mode & 0o7777
+                ),
                 format!("chmod 700 {shown}, or use a directory inside it: --data {shown}/naru"),
             ));
         }
@@ -177,7 +182,11 @@ fn write_secret(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::hard_link(&draft, path)?;

@@ -76,7 +76,11 @@ fn hint_of(error: &Error) -> Option<&str> {
         .chain()
         .find_map(|cause| cause.downcast_ref::<Hinted>())
         .map(|hinted| hinted.hint.as_str());
-    said.or_else(|| error.chain().find_map(|cause| of_use_case(cause.downcast_ref()?)))
+    said.or_else(|| {
+        error
+            .chain()
+            .find_map(|cause| of_use_case(cause.downcast_ref()?))
+    })
 }
 
 /// What to do next after a use case ended otherwise.
@@ -84,9 +88,9 @@ fn of_use_case(error: &naru_registry::Error) -> Option<&'static str> {
     use naru_registry::Error as E;
     match error {
         E::AccountUnknown(_) => Some("`naru user list` and `naru org list` show who there is"),
-        E::NotFound { what: "package", .. } => {
-            Some("`naru package list` shows what there is, with `--deleted` what was deleted")
-        }
+        E::NotFound {
+            what: "package", ..
+        } => Some("`naru package list` shows what there is, with `--deleted` what was deleted"),
         E::NotFound { what: "team", .. } => Some("`naru team list ORG` shows what there is"),
         E::NotFound { what: "token", .. } => Some("`naru token list USER` shows what there is"),
         E::NotFound { .. } => Some("`naru repo list OWNER` shows what there is"),

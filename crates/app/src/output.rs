@@ -136,10 +136,6 @@ impl Output {
     }
 
     /// Says something to the person at the terminal. Nobody may be listening; that is no error.
-    #[expect(
-        clippy::unused_self,
-        reason = "one writer for everything; who has none cannot print"
-    )]
     pub fn say(self, words: impl Display) {
         say(words);
     }

@@ -127,7 +127,12 @@ impl Doors {
     }
 
     /// Begins to accept connections; returns where clients reach it.
-    fn start(self, config: &Config, instance: &Instance, shutdown: &Shutdown) -> Result<Vec<String>> {
+    fn start(
+        self,
+        config: &Config,
+        instance: &Instance,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<String>> {
         let process = process_name(instance)?;
         let site = |door| {
             let registry = Arc::clone(&instance.registry);
@@ -169,7 +174,12 @@ fn tls(
         return Ok(None);
     }
     let clock = Arc::clone(&instance.clock);
-    Ok(Some(Tls::start(&config.tls, directory.path(), clock, shutdown)?))
+    Ok(Some(Tls::start(
+        &config.tls,
+        directory.path(),
+        clock,
+        shutdown,
+    )?))
 }
 
 /// The sockets that systemd opened, or else those of the settings.
@@ -216,7 +226,10 @@ async fn stop_when_told(signals: &mut Signals, config: &Config, shutdown: &Shutd
     }
     notify(&[NotifyState::Stopping]);
     let grace = Duration::from_secs(config.listen.drain_seconds);
-    tracing::info!(seconds = grace.as_secs(), "stopping; running requests may finish");
+    tracing::info!(
+        seconds = grace.as_secs(),
+        "stopping; running requests may finish"
+    );
     tokio::select! {
         drained = shutdown.drain(grace) => match drained {
             Drained::Finished => tracing::info!("stopped"),

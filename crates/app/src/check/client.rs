@@ -137,13 +137,16 @@ impl Client {
         if !scope.is_empty() {
             url.query_pairs_mut().append_pair("scope", scope);
         }
-        url.query_pairs_mut().append_pair("account", &self.login.user);
+        url.query_pairs_mut()
+            .append_pair("account", &self.login.user);
         let Login { user, password } = &self.login;
-        let basic = |request: RequestBuilder| {
-            request.basic_auth(user, Some(password.expose_secret()))
-        };
+        let basic =
+            |request: RequestBuilder| request.basic_auth(user, Some(password.expose_secret()));
         let got = self.send(Method::GET, url, basic).await?;
-        let token = token_in(&got.expect(&[StatusCode::OK], user)?)?;
+        if got.status != StatusCode::OK {
+            return Err(Reason::no_login(&got.answer(), user));
+        }
+        let token = token_in(&got)?;
         self.tokens.insert(scope.to_owned(), token.clone());
         Ok(token)
     }
@@ -151,9 +154,8 @@ impl Client {
     /// The token endpoint. A password that goes to the registry by TLS does not go there without.
     fn realm(&self, realm: &str) -> Attempt<Url> {
         let fix = "set the public names in `[server]`, and `scheme` behind a reverse proxy";
-        let url = Url::parse(realm).map_err(|_| {
-            Reason::new(format!("the token endpoint `{realm}` is no URL"), fix)
-        })?;
+        let url = Url::parse(realm)
+            .map_err(|_| Reason::new(format!("the token endpoint `{realm}` is no URL"), fix))?;
         if self.base.scheme() == "https" && url.scheme() != "https" {
             let why = format!("the registry has TLS, but its token endpoint {url} has not");
             return Err(Reason::new(why, fix));
@@ -174,9 +176,13 @@ impl Client {
         let begun = self.signed(Method::POST, url.clone(), scope, empty).await?;
         let begun = begun.expect(&[StatusCode::ACCEPTED], self.user())?;
         let mut upload = begun.location(&url)?;
-        upload.query_pairs_mut().append_pair("digest", digest.as_str());
+        upload
+            .query_pairs_mut()
+            .append_pair("digest", digest.as_str());
         let whole = |request: RequestBuilder| {
-            request.header(CONTENT_TYPE, "application/octet-stream").body(bytes)
+            request
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .body(bytes)
         };
         let put = self.signed(Method::PUT, upload, scope, whole).await?;
         put.expect(&[StatusCode::CREATED], self.user()).map(drop)
@@ -261,7 +267,10 @@ impl Got {
             .and_then(|location| asked.join(location).ok())
             .ok_or_else(|| {
                 let why = format!("{} was answered without a usable Location", self.what);
-                Reason::new(why, "this is a defect of the registry or of a proxy before it")
+                Reason::new(
+                    why,
+                    "this is a defect of the registry or of a proxy before it",
+                )
             })
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Why a step did not work, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,14 +74,28 @@ impl Reason {
         }
     }
 
+    /// Why nobody can be logged in with this user and password.
+    pub(super) fn no_login(answer: &Answer, user: &str) -> Self {
+        match answer.status {
+            // GitHub answers a useless password with the latter.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::new(
+                answer.to_string(),
+                format!(
+                    "check user and password; the password is a token. On Naru make one with \
+                     `naru token create {user} --scope write:packages --scope delete:packages`"
+                ),
+            ),
+            _ => Self::refused(answer, user),
+        }
+    }
+
     /// Why an answer is not the one that was hoped for.
     pub(super) fn refused(answer: &Answer, user: &str) -> Self {
         let why = answer.to_string();
         let fix = match answer.status {
-            StatusCode::UNAUTHORIZED => format!(
-                "check user and password; the password is a token. On Naru make one with `naru \
-                 token create {user} --scope write:packages --scope delete:packages`"
-            ),
+            StatusCode::UNAUTHORIZED => {
+                format!("this needs more than {user} was given: check the scopes of the token")
+            }
             StatusCode::FORBIDDEN => format!(
                 "give {user} the write role on the package, and use a token with the scope \
                  write:packages"
@@ -153,17 +168,28 @@ fn said(body: &[u8]) -> Option<String> {
     struct OneError {
         code: Option<String>,
         message: Option<String>,
-        detail: Option<serde_json::Value>,
+        detail: Option<Value>,
     }
     let body: Body = serde_json::from_slice(body).ok()?;
     let Some(error) = body.errors.into_iter().next() else {
         return body.message;
     };
-    let detail = match error.detail {
-        Some(serde_json::Value::String(text)) => Some(text),
-        Some(serde_json::Value::Null) | None => None,
-        Some(other) => Some(other.to_string()),
-    };
-    let parts = [error.code, error.message, detail];
+    let parts = [error.code, error.message, error.detail.and_then(in_words)];
     Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
+/// What stands in a `detail`, of which the specification says only that it is JSON.
+fn in_words(detail: Value) -> Option<String> {
+    match detail {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        Value::Object(fields) => {
+            let texts = fields.into_iter().filter_map(|(name, value)| {
+                let text = in_words(value)?;
+                Some(format!("{name}: {text}"))
+            });
+            Some(format!("({})", texts.collect::<Vec<_>>().join(", ")))
+        }
+        other => Some(other.to_string()),
+    }
 }

@@ -33,23 +33,31 @@ impl BackupCommand {
         if self.check {
             return wait(check(directory, output));
         }
-        beside(global, async |instance| back_up(instance, directory, output).await)
+        beside(global, async |instance| {
+            back_up(instance, directory, output).await
+        })
     }
 }
 
 async fn back_up(instance: &Instance, directory: &Path, output: Output) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let options = BackupOptions {
         // A key that was configured from elsewhere is kept elsewhere.
         with_master_key: !instance.has_configured_key,
     };
     let progress = Progress::begin("blobs copied", None);
     let advance = |manifest: &BackupManifest| progress.at(manifest.blobs);
-    let manifest = registry.back_up(caller, directory, options, &advance).await?;
+    let manifest = registry
+        .back_up(caller, directory, options, &advance)
+        .await?;
     drop(progress);
     let directory = directory.display();
     output.record(&ManifestRow(manifest))?;
-    output.say(format_args!("the backup is in {directory}; to restore it: naru serve --data {directory}"));
+    output.say(format_args!(
+        "the backup is in {directory}; to restore it: naru serve --data {directory}"
+    ));
     Ok(())
 }
 
@@ -83,8 +91,17 @@ impl Row for ManifestRow {
             master_key,
             ..
         } = &self.0;
-        let key = if *master_key { "included" } else { "kept elsewhere" };
-        vec![made_at.clone(), blobs.to_string(), bytes.to_string(), key.to_owned()]
+        let key = if *master_key {
+            "included"
+        } else {
+            "kept elsewhere"
+        };
+        vec![
+            made_at.clone(),
+            blobs.to_string(),
+            bytes.to_string(),
+            key.to_owned(),
+        ]
     }
 }
 

@@ -26,8 +26,14 @@ pub struct FsckCommand {
 impl FsckCommand {
     pub(super) fn run(self, global: &Global) -> Result<()> {
         let output = global.output();
-        let depth = if self.content { Depth::Content } else { Depth::Presence };
-        beside(global, async |instance| check(instance, depth, output).await)
+        let depth = if self.content {
+            Depth::Content
+        } else {
+            Depth::Presence
+        };
+        beside(global, async |instance| {
+            check(instance, depth, output).await
+        })
     }
 }
 
@@ -39,7 +45,11 @@ async fn check(instance: &Instance, depth: Depth, output: Output) -> Result<()> 
     if !rows.is_empty() || output.is_json() {
         output.list(&rows)?;
     }
-    match findings.iter().filter(|finding| finding.is_damage()).count() {
+    match findings
+        .iter()
+        .filter(|finding| finding.is_damage())
+        .count()
+    {
         0 => {
             output.say("nothing is damaged");
             Ok(())
@@ -91,6 +101,10 @@ impl Row for FindingRow<'_> {
 
     fn cells(&self) -> Vec<String> {
         let kind = if self.damage { "damage" } else { "notice" };
-        vec![kind.to_owned(), self.message.clone(), self.remedy.to_owned()]
+        vec![
+            kind.to_owned(),
+            self.message.clone(),
+            self.remedy.to_owned(),
+        ]
     }
 }

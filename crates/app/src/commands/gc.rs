@@ -42,7 +42,9 @@ impl GcCommand {
 }
 
 async fn run(instance: &Instance, sweep: Sweep, output: Output) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let progress = Progress::begin("objects removed", None);
     let advance = |collected: &Collected| progress.at(steps(collected.removed));
     let collected = registry.collect_by_hand(caller, sweep, &advance).await?;
@@ -83,7 +85,9 @@ impl Row for CollectedRow {
             removed,
             failed,
         } = self.0;
-        let counts = [uploads, versions, packages, links, condemned, orphans, removed, failed];
+        let counts = [
+            uploads, versions, packages, links, condemned, orphans, removed, failed,
+        ];
         counts.iter().map(ToString::to_string).collect()
     }
 }

@@ -111,7 +111,9 @@ impl OrgCommand {
 
 impl MemberAction {
     async fn run(self, instance: &Instance, output: Output) -> Result<()> {
-        let Instance { registry, caller, .. } = instance;
+        let Instance {
+            registry, caller, ..
+        } = instance;
         match self {
             Self::Add { org, user, role } => {
                 registry.set_member(caller, &org, &user, role).await?;
@@ -133,7 +135,9 @@ impl MemberAction {
 }
 
 async fn create(instance: &Instance, new: NewOrganization, output: Output) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let organization = registry.create_organization(caller, new).await?;
     let login = &organization.login;
     output.made(
@@ -143,9 +147,15 @@ async fn create(instance: &Instance, new: NewOrganization, output: Output) -> Re
 }
 
 async fn list(instance: &Instance, output: Output) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let page = async |limit, offset| registry.list_organizations(caller, limit, offset).await;
-    let rows: Vec<_> = pages(page).await?.iter().map(OrganizationRow::from).collect();
+    let rows: Vec<_> = pages(page)
+        .await?
+        .iter()
+        .map(OrganizationRow::from)
+        .collect();
     output.list(&rows)
 }
 

@@ -168,7 +168,9 @@ impl PackageCommand {
             package_type,
             action,
         } = self;
-        beside(global, async |instance| action.run(instance, package_type, output).await)
+        beside(global, async |instance| {
+            action.run(instance, package_type, output).await
+        })
     }
 }
 
@@ -179,7 +181,9 @@ impl Action {
         only: Option<PackageType>,
         output: Output,
     ) -> Result<()> {
-        let Instance { registry, caller, .. } = instance;
+        let Instance {
+            registry, caller, ..
+        } = instance;
         let package_type = only.unwrap_or(PackageType::Container);
         let path = |name: &RepositoryName| PackagePath::new(package_type, name);
         match self {
@@ -197,7 +201,9 @@ impl Action {
             Self::Versions { package, deleted } => {
                 versions(instance, &path(&package)?, deleted, output).await
             }
-            Self::Delete { target } => delete(instance, &path(&target.package)?, target, output).await,
+            Self::Delete { target } => {
+                delete(instance, &path(&target.package)?, target, output).await
+            }
             Self::Restore { target } => {
                 restore(instance, &path(&target.package)?, target, output).await
             }
@@ -206,20 +212,32 @@ impl Action {
                 visibility,
             } => {
                 let path = path(&package)?;
-                registry.set_package_visibility(caller, &path, visibility).await?;
+                registry
+                    .set_package_visibility(caller, &path, visibility)
+                    .await?;
                 output.say(format_args!("{package} is {visibility}"));
                 Ok(())
             }
-            Self::Grant { package, whom, role } => {
+            Self::Grant {
+                package,
+                whom,
+                role,
+            } => {
                 let to = grant_to(whom.grantee()?);
-                registry.grant_package(caller, &path(&package)?, &to, role).await?;
+                registry
+                    .grant_package(caller, &path(&package)?, &to, role)
+                    .await?;
                 output.say(format_args!("{to} has the role {role} on {package}"));
                 Ok(())
             }
             Self::Revoke { package, whom } => {
                 let from = grant_to(whom.grantee()?);
-                registry.revoke_package_grant(caller, &path(&package)?, &from).await?;
-                output.say(format_args!("{from} has no granted role on {package} any more"));
+                registry
+                    .revoke_package_grant(caller, &path(&package)?, &from)
+                    .await?;
+                output.say(format_args!(
+                    "{from} has no granted role on {package} any more"
+                ));
                 Ok(())
             }
             Self::Grants { package } => grants(instance, &path(&package)?, output).await,
@@ -229,7 +247,9 @@ impl Action {
                 inherit_access,
             } => {
                 let path = path(&package)?;
-                registry.link_package(caller, &path, &repository, inherit_access).await?;
+                registry
+                    .link_package(caller, &path, &repository, inherit_access)
+                    .await?;
                 output.say(format_args!("{package} is linked to {repository}"));
                 Ok(())
             }
@@ -266,18 +286,26 @@ async fn find(
         } else {
             packages_of(instance, owner).await?
         };
-        rows.extend(packages.iter().map(|package| PackageRow::new(owner, package)));
+        rows.extend(
+            packages
+                .iter()
+                .map(|package| PackageRow::new(owner, package)),
+        );
     }
     Ok(rows)
 }
 
 async fn packages_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let mut packages = Vec::new();
     let mut next = Some(Cursor::first(500));
     while let Some(cursor) = next {
         let wanted = WantedPackages::default();
-        let page = registry.list_packages(caller, owner, wanted, cursor).await?;
+        let page = registry
+            .list_packages(caller, owner, wanted, cursor)
+            .await?;
         packages.extend(page.items);
         next = page.next;
     }
@@ -285,9 +313,13 @@ async fn packages_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Pac
 }
 
 async fn deleted_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let page = async |limit, offset| {
-        registry.list_deleted_packages(caller, owner, limit, offset).await
+        registry
+            .list_deleted_packages(caller, owner, limit, offset)
+            .await
     };
     pages(page).await
 }
@@ -298,15 +330,23 @@ async fn versions(
     deleted: bool,
     output: Output,
 ) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let rows: Vec<_> = if deleted {
         let page = async |limit, offset| {
-            registry.list_deleted_versions(caller, path, limit, offset).await
+            registry
+                .list_deleted_versions(caller, path, limit, offset)
+                .await
         };
-        let untagged = |version| ListedVersion { version, tags: Vec::new() };
+        let untagged = |version| ListedVersion {
+            version,
+            tags: Vec::new(),
+        };
         pages(page).await?.into_iter().map(untagged).collect()
     } else {
-        pages(async |limit, offset| registry.list_versions(caller, path, limit, offset).await).await?
+        pages(async |limit, offset| registry.list_versions(caller, path, limit, offset).await)
+            .await?
     };
     let rows: Vec<_> = rows.iter().map(VersionRow::from).collect();
     output.list(&rows)
@@ -318,7 +358,9 @@ async fn delete(
     target: Target,
     output: Output,
 ) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let days = registry.settings().restore_days;
     let package = target.package;
     match target.version {
@@ -344,7 +386,9 @@ async fn restore(
     target: Target,
     output: Output,
 ) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let package = target.package;
     match target.version {
         None => {
@@ -359,23 +403,31 @@ async fn restore(
         }
         Some(version) => {
             let tags = registry.restore_version(caller, path, &version).await?;
-            output.say(format_args!("{version} of {package} is back with its tags: {}", tags.join(", ")));
+            output.say(format_args!(
+                "{version} of {package} is back with its tags: {}",
+                tags.join(", ")
+            ));
         }
     }
     Ok(())
 }
 
 async fn grants(instance: &Instance, path: &PackagePath, output: Output) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let grants = registry.list_package_grants(caller, path).await?;
     let users = grants.users.iter();
     let teams = grants.teams.iter();
     let repositories = grants.repositories.iter();
-    let rows: Vec<_> = users
-        .map(|(user, role)| GrantRow::new("user", &user.login, role.as_str()))
-        .chain(teams.map(|(team, role)| GrantRow::new("team", &team.slug, role.as_str())))
-        .chain(repositories.map(|(repository, role)| GrantRow::new("repository", &repository.name, role.as_str())))
-        .collect();
+    let rows: Vec<_> =
+        users
+            .map(|(user, role)| GrantRow::new("user", &user.login, role.as_str()))
+            .chain(teams.map(|(team, role)| GrantRow::new("team", &team.slug, role.as_str())))
+            .chain(repositories.map(|(repository, role)| {
+                GrantRow::new("repository", &repository.name, role.as_str())
+            }))
+            .collect();
     output.list(&rows)
 }
 

@@ -60,7 +60,9 @@ impl PurgeCommand {
             at_once: self.at_once,
         };
         let output = global.output();
-        beside(global, async |instance| purge(instance, target, options, output).await)
+        beside(global, async |instance| {
+            purge(instance, target, options, output).await
+        })
     }
 }
 
@@ -70,7 +72,9 @@ async fn purge(
     options: PurgeOptions,
     output: Output,
 ) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let progress = Progress::begin("versions purged", None);
     let advance = |purged: &Purged| progress.at(steps(purged.versions));
     let purged = registry.purge(caller, &target, options, &advance).await?;

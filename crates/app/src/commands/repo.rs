@@ -106,13 +106,17 @@ enum CollaboratorAction {
 impl RepoCommand {
     pub(super) fn run(self, global: &Global) -> Result<()> {
         let output = global.output();
-        beside(global, async |instance| self.action.run(instance, output).await)
+        beside(global, async |instance| {
+            self.action.run(instance, output).await
+        })
     }
 }
 
 impl Action {
     async fn run(self, instance: &Instance, output: Output) -> Result<()> {
-        let Instance { registry, caller, .. } = instance;
+        let Instance {
+            registry, caller, ..
+        } = instance;
         match self {
             Self::Create {
                 repository: path,
@@ -143,7 +147,9 @@ impl Action {
                 repository,
                 visibility,
             } => {
-                registry.set_repository_visibility(caller, &repository, visibility).await?;
+                registry
+                    .set_repository_visibility(caller, &repository, visibility)
+                    .await?;
                 output.say(format_args!("{repository} is {visibility}"));
                 Ok(())
             }
@@ -154,7 +160,10 @@ impl Action {
 
 async fn create(instance: &Instance, new: NewRepository, output: Output) -> Result<()> {
     let path = new.path.clone();
-    let repository = instance.registry.create_repository(&instance.caller, new).await?;
+    let repository = instance
+        .registry
+        .create_repository(&instance.caller, new)
+        .await?;
     output.made(
         &RepositoryRow::new(&path.owner, &repository),
         format_args!(
@@ -166,7 +175,9 @@ async fn create(instance: &Instance, new: NewRepository, output: Output) -> Resu
 
 impl CollaboratorAction {
     async fn run(self, instance: &Instance, output: Output) -> Result<()> {
-        let Instance { registry, caller, .. } = instance;
+        let Instance {
+            registry, caller, ..
+        } = instance;
         match self {
             Self::Add {
                 repository,
@@ -176,10 +187,14 @@ impl CollaboratorAction {
                 let whom = whom.grantee()?;
                 match &whom {
                     Grantee::User(user) => {
-                        registry.set_collaborator(caller, &repository, user, role).await?;
+                        registry
+                            .set_collaborator(caller, &repository, user, role)
+                            .await?;
                     }
                     Grantee::Team(team) => {
-                        registry.set_repository_team(caller, &repository, team, role).await?;
+                        registry
+                            .set_repository_team(caller, &repository, team, role)
+                            .await?;
                     }
                 }
                 output.say(format_args!("{whom} has the role {role} in {repository}"));
@@ -188,20 +203,28 @@ impl CollaboratorAction {
                 let whom = whom.grantee()?;
                 match &whom {
                     Grantee::User(user) => {
-                        registry.remove_collaborator(caller, &repository, user).await?;
+                        registry
+                            .remove_collaborator(caller, &repository, user)
+                            .await?;
                     }
                     Grantee::Team(team) => {
-                        registry.remove_repository_team(caller, &repository, team).await?;
+                        registry
+                            .remove_repository_team(caller, &repository, team)
+                            .await?;
                     }
                 }
-                output.say(format_args!("{whom} has no role of its own in {repository} any more"));
+                output.say(format_args!(
+                    "{whom} has no role of its own in {repository} any more"
+                ));
             }
             Self::List { repository } => {
                 let found = registry.list_collaborators(caller, &repository).await?;
                 let (users, teams) = (found.users.iter(), found.teams.iter());
                 let rows: Vec<_> = users
                     .map(|(user, role)| GrantRow::new("user", &user.login, role.as_str()))
-                    .chain(teams.map(|(team, role)| GrantRow::new("team", &team.slug, role.as_str())))
+                    .chain(
+                        teams.map(|(team, role)| GrantRow::new("team", &team.slug, role.as_str())),
+                    )
                     .collect();
                 output.list(&rows)?;
             }
@@ -245,7 +268,11 @@ impl Row for RepositoryRow {
 
     fn cells(&self) -> Vec<String> {
         let description = self.description.clone().unwrap_or_default();
-        vec![self.full_name.clone(), self.visibility.to_string(), description]
+        vec![
+            self.full_name.clone(),
+            self.visibility.to_string(),
+            description,
+        ]
     }
 }
 
@@ -271,6 +298,10 @@ impl Row for GrantRow {
     const COLUMNS: &'static [&'static str] = &["KIND", "NAME", "ROLE"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.kind.to_owned(), self.name.clone(), self.role.to_owned()]
+        vec![
+            self.kind.to_owned(),
+            self.name.clone(),
+            self.role.to_owned(),
+        ]
     }
 }

@@ -120,13 +120,17 @@ impl std::fmt::Display for TeamPath {
 impl TeamCommand {
     pub(super) fn run(self, global: &Global) -> Result<()> {
         let output = global.output();
-        beside(global, async |instance| self.action.run(instance, output).await)
+        beside(global, async |instance| {
+            self.action.run(instance, output).await
+        })
     }
 }
 
 impl Action {
     async fn run(self, instance: &Instance, output: Output) -> Result<()> {
-        let Instance { registry, caller, .. } = instance;
+        let Instance {
+            registry, caller, ..
+        } = instance;
         match self {
             Self::Create {
                 org,
@@ -134,7 +138,9 @@ impl Action {
                 description,
             } => {
                 let description = description.as_deref();
-                let team = registry.create_team(caller, &org, &name, description).await?;
+                let team = registry
+                    .create_team(caller, &org, &name, description)
+                    .await?;
                 let slug = &team.slug;
                 output.made(
                     &TeamRow::from(&team),
@@ -160,16 +166,22 @@ impl Action {
 
 impl MemberAction {
     async fn run(self, instance: &Instance, output: Output) -> Result<()> {
-        let Instance { registry, caller, .. } = instance;
+        let Instance {
+            registry, caller, ..
+        } = instance;
         match self {
             Self::Add { team, user, role } => {
                 let TeamPath { org, slug } = &team;
-                registry.set_team_member(caller, org, slug, &user, role).await?;
+                registry
+                    .set_team_member(caller, org, slug, &user, role)
+                    .await?;
                 output.say(format_args!("{user} is in {team} as {role}"));
             }
             Self::Remove { team, user } => {
                 let TeamPath { org, slug } = &team;
-                registry.remove_team_member(caller, org, slug, &user).await?;
+                registry
+                    .remove_team_member(caller, org, slug, &user)
+                    .await?;
                 output.say(format_args!("{user} is no longer in {team}"));
             }
             Self::List { team } => {

@@ -69,13 +69,17 @@ enum Action {
 impl TokenCommand {
     pub(super) fn run(self, global: &Global) -> Result<()> {
         let output = global.output();
-        beside(global, async |instance| self.action.run(instance, output).await)
+        beside(global, async |instance| {
+            self.action.run(instance, output).await
+        })
     }
 }
 
 impl Action {
     async fn run(self, instance: &Instance, output: Output) -> Result<()> {
-        let Instance { registry, caller, .. } = instance;
+        let Instance {
+            registry, caller, ..
+        } = instance;
         match self {
             Self::Create {
                 user,
@@ -94,11 +98,16 @@ impl Action {
             Self::List { user } => {
                 let tokens = registry.list_tokens(caller, &user).await?;
                 let now = instance.now();
-                let rows: Vec<_> = tokens.iter().map(|token| TokenRow::new(token, now)).collect();
+                let rows: Vec<_> = tokens
+                    .iter()
+                    .map(|token| TokenRow::new(token, now))
+                    .collect();
                 output.list(&rows)
             }
             Self::Revoke { user, id } => {
-                registry.revoke_token(caller, &user, TokenId::new(id)).await?;
+                registry
+                    .revoke_token(caller, &user, TokenId::new(id))
+                    .await?;
                 output.say(format_args!("the token {id} of {user} is revoked"));
                 Ok(())
             }
@@ -125,7 +134,9 @@ fn show(token: &Token, secret: &TokenSecret, now: Moment, output: Output) -> Res
         || "never expires".to_owned(),
         |at| format!("expires at {at}"),
     );
-    output.say(format_args!("this is the only time it is shown; it {until}"));
+    output.say(format_args!(
+        "this is the only time it is shown; it {until}"
+    ));
     Ok(())
 }
 

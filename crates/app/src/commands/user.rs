@@ -101,22 +101,36 @@ impl UserCommand {
             }
             Action::List => beside(global, async |instance| list(instance, output).await),
             Action::Suspend { name } => beside(global, async |instance| {
-                instance.registry.suspend_user(&instance.caller, &name).await?;
-                output.say(format_args!("{name} is suspended; `naru user unsuspend {name}` lifts it"));
+                instance
+                    .registry
+                    .suspend_user(&instance.caller, &name)
+                    .await?;
+                output.say(format_args!(
+                    "{name} is suspended; `naru user unsuspend {name}` lifts it"
+                ));
                 Ok(())
             }),
             Action::Unsuspend { name } => beside(global, async |instance| {
-                instance.registry.unsuspend_user(&instance.caller, &name).await?;
+                instance
+                    .registry
+                    .unsuspend_user(&instance.caller, &name)
+                    .await?;
                 output.say(format_args!("{name} is no longer suspended"));
                 Ok(())
             }),
             Action::Promote { name } => beside(global, async |instance| {
-                instance.registry.promote_user(&instance.caller, &name).await?;
+                instance
+                    .registry
+                    .promote_user(&instance.caller, &name)
+                    .await?;
                 output.say(format_args!("{name} administers the instance"));
                 Ok(())
             }),
             Action::Demote { name } => beside(global, async |instance| {
-                instance.registry.demote_user(&instance.caller, &name).await?;
+                instance
+                    .registry
+                    .demote_user(&instance.caller, &name)
+                    .await?;
                 output.say(format_args!("{name} no longer administers the instance"));
                 Ok(())
             }),
@@ -126,7 +140,9 @@ impl UserCommand {
             } => {
                 let password = password(password_stdin)?;
                 beside(global, async |instance| {
-                    let Instance { registry, caller, .. } = instance;
+                    let Instance {
+                        registry, caller, ..
+                    } = instance;
                     registry.set_password(caller, &name, password).await?;
                     output.say(format_args!("{name} has a new password"));
                     Ok(())
@@ -149,7 +165,9 @@ async fn create(instance: &Instance, new: NewUser, output: Output) -> Result<()>
 }
 
 async fn list(instance: &Instance, output: Output) -> Result<()> {
-    let Instance { registry, caller, .. } = instance;
+    let Instance {
+        registry, caller, ..
+    } = instance;
     let users = pages(async |limit, offset| registry.list_users(caller, limit, offset).await);
     let rows: Vec<_> = users.await?.iter().map(UserRow::from).collect();
     output.list(&rows)
@@ -187,8 +205,16 @@ impl Row for UserRow {
     const COLUMNS: &'static [&'static str] = &["NAME", "STATE", "ROLE", "CREATED"];
 
     fn cells(&self) -> Vec<String> {
-        let state = if self.suspended_at.is_some() { "suspended" } else { "active" };
-        let role = if self.site_admin { "administrator" } else { "user" };
+        let state = if self.suspended_at.is_some() {
+            "suspended"
+        } else {
+            "active"
+        };
+        let role = if self.site_admin {
+            "administrator"
+        } else {
+            "user"
+        };
         vec![
             self.login.clone(),
             state.to_owned(),

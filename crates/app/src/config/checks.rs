@@ -20,7 +20,8 @@ pub fn check(config: &Config) -> Result<(), Problem> {
 fn level(config: &Config) -> Result<(), Problem> {
     let filter = logging::filter(&config.log.level);
     filter.map(drop).map_err(|error| {
-        let help = "say error, warn, info, debug or trace, or a list such as info,naru_registry=debug";
+        let help =
+            "say error, warn, info, debug or trace, or a list such as info,naru_registry=debug";
         Problem::of_settings(format!("[log] level: {error}"), help)
     })
 }

@@ -39,17 +39,17 @@ impl Row for Setting {
 pub fn in_force(layers: &Layers) -> Result<Vec<Setting>, Problem> {
     let example = ConfigFile::parse("config.example.toml".as_ref(), EXAMPLE.to_owned())?;
     let mut settings = Vec::new();
-    collect(example.settings(), layers.settings(), &Key::default(), layers, &mut settings);
+    collect(
+        example.settings(),
+        layers.settings(),
+        &Key::default(),
+        layers,
+        &mut settings,
+    );
     Ok(settings)
 }
 
-fn collect(
-    defaults: &Table,
-    set: &Table,
-    at: &Key,
-    layers: &Layers,
-    settings: &mut Vec<Setting>,
-) {
+fn collect(defaults: &Table, set: &Table, at: &Key, layers: &Layers, settings: &mut Vec<Setting>) {
     let unmentioned = set.keys().filter(|name| !defaults.contains_key(*name));
     for name in defaults.keys().chain(unmentioned) {
         let key = at.child(name);

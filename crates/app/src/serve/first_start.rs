@@ -26,15 +26,31 @@ pub(super) async fn words(
 fn say(first: &FirstStart, naru: &str, host: &str) -> Result<String> {
     let (login, token) = (&first.login, first.token.expose());
     let mut words = String::new();
-    writeln!(words, "This is the first start. The administrator is `{login}`; the token in this line")?;
-    writeln!(words, "works until {} and is shown only now:", first.expires_at)?;
+    writeln!(
+        words,
+        "This is the first start. The administrator is `{login}`; the token in this line"
+    )?;
+    writeln!(
+        words,
+        "works until {} and is shown only now:",
+        first.expires_at
+    )?;
     writeln!(words)?;
-    writeln!(words, "    echo {token} | docker login {host} --username {login} --password-stdin")?;
+    writeln!(
+        words,
+        "    echo {token} | docker login {host} --username {login} --password-stdin"
+    )?;
     writeln!(words)?;
     writeln!(words, "Make yourself a user and a token that last:")?;
     writeln!(words)?;
-    writeln!(words, "    {naru} user create NAME --admin --password-stdin < password.txt")?;
-    writeln!(words, "    {naru} token create NAME --scope write:packages --scope delete:packages")?;
+    writeln!(
+        words,
+        "    {naru} user create NAME --admin --password-stdin < password.txt"
+    )?;
+    writeln!(
+        words,
+        "    {naru} token create NAME --scope write:packages --scope delete:packages"
+    )?;
     writeln!(words)?;
     Ok(words)
 }
@@ -59,7 +75,9 @@ fn host(config: &Config, urls: &[String]) -> String {
         let address = urls.first().and_then(|url| url.split_once("://"));
         let address = address.map_or("localhost", |(_, address)| address);
         // Nobody connects to "any address".
-        address.replace("0.0.0.0", "localhost").replace("[::]", "localhost")
+        address
+            .replace("0.0.0.0", "localhost")
+            .replace("[::]", "localhost")
     };
     configured.cloned().unwrap_or_else(listening)
 }

@@ -1,5 +1,12 @@
 //! The `naru` binary from outside: what it prints, writes and refuses.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
+)]
+
 mod beside;
 mod configuration;
 mod example;

@@ -93,7 +93,7 @@ impl Server {
             self.said.push(line.clone());
             if let Some((_, after)) = line.split_once(text) {
                 let end = after.find(['"', ' ']).unwrap_or(after.len());
-                return after[..end].to_owned();
+                return after.get(..end).unwrap_or(after).to_owned();
             }
         }
     }
