@@ -125,15 +125,15 @@ impl Case<'_> {
     }
 
     /// The package, if it is there for what is asked: a hidden one only for the push that is
-    /// under way, a deleted one only for being restored.
+    /// under way (which may take back a blob), a deleted one only for being restored.
     fn present(&self) -> Option<&ExistingPackage> {
-        use PackagePermission::{Read, Restore, Write};
+        use PackagePermission::{Delete, Read, Restore, Write};
         self.facts
             .package
             .as_ref()
             .filter(|package| match package.state {
                 PackageState::Live => true,
-                PackageState::Hidden => matches!(self.permission, Read | Write),
+                PackageState::Hidden => matches!(self.permission, Read | Write | Delete),
                 PackageState::Deleted => matches!(self.permission, Restore),
             })
     }
