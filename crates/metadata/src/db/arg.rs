@@ -20,7 +20,7 @@ pub enum Arg<'a> {
     Bytes(Option<&'a [u8]>),
     /// Texts for `{{IN $n}}` and `{{LIST $n}}`.
     TextList(&'a [&'a str]),
-    /// Numbers for `{{IN $n}}` and `{{LIST $n}}`.
+    /// Numbers for `{{IN $n}}`.
     IntList(&'a [i64]),
 }
 

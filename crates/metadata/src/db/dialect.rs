@@ -10,12 +10,13 @@
 //! | `{{BYTES}}` | `BLOB` | `BYTEA` |
 //! | `{{STRICT}}` | `STRICT` | |
 //! | `BIGINT` in a table | `INTEGER`, the word that STRICT knows | `BIGINT` |
-//! | `{{LIST $n}}` | `json_each($n)` | `unnest($n) AS list (value)` |
+//! | `{{LIST $n}}`, texts only | `json_each($n) WHERE true` | `unnest(CAST($n AS TEXT[])) AS list (value) WHERE true` |
 //! | `{{IN $n}}` | `IN (SELECT value FROM json_each($n))` | `= ANY($n)` |
 //! | `{{SKIP LOCKED OF t}}` | | `FOR UPDATE OF t SKIP LOCKED` |
 //! | `{{FOR …}}` | | `FOR …` |
 //!
-//! SQLite needs no row locks: whoever writes is alone.
+//! SQLite needs no row locks: whoever writes is alone. The `WHERE true` behind a list is for
+//! `INSERT … SELECT … ON CONFLICT`: SQLite takes an ON right behind a FROM for a join condition.
 
 /// Which of the two databases is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +63,8 @@ impl Dialect {
         }
         if let Some(parameter) = word.strip_prefix("LIST ") {
             return Some(match self {
-                Self::Sqlite => format!("json_each({parameter})"),
-                Self::Postgres => format!("unnest({parameter}) AS list (value)"),
+                Self::Sqlite => format!("json_each({parameter}) WHERE true"),
+                Self::Postgres => format!("unnest(CAST({parameter} AS TEXT[])) AS list (value) WHERE true"),
             });
         }
         if let Some(parameter) = word.strip_prefix("IN ") {

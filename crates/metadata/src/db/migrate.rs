@@ -52,7 +52,7 @@ statements! {
         WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
     POSTGRES_TABLES = "SELECT CAST(tablename AS TEXT) FROM pg_catalog.pg_tables
         WHERE schemaname = current_schema() ORDER BY tablename";
-    POSTGRES_LOCK = "SELECT pg_advisory_xact_lock(5_638_181_003)";
+    POSTGRES_LOCK = "SELECT pg_advisory_xact_lock(5638181003)";
     SQLITE_MARK = "PRAGMA application_id = 1312903765";
 }
 
