@@ -159,9 +159,7 @@ impl Registry {
         };
         uploads::insert(&mut tx, &row, now).await?;
         tx.commit().await?;
-        if target.package().is_none() {
-            self.access_changed();
-        }
+        self.may_be_born(target);
         let mut writing = self.uploads.take_over(&id).await;
         *writing.parked = Some(Parked { row, upload, touched: now });
         Ok(Begun::Open(UploadStatus { id, offset: 0 }))
@@ -346,6 +344,7 @@ impl Registry {
             if links::mount(&mut tx, package, source, digest, times).await? {
                 versions::fill_gaps(&mut tx, package, GapKind::Blob, digest).await?;
                 tx.commit().await?;
+                self.may_be_born(target);
                 return Ok(true);
             }
         }
@@ -564,7 +563,15 @@ impl Registry {
             .map_err(RecordError::Other)?;
         self.link_finished(&mut tx, package, digest, size, key, now).await?;
         tx.commit().await?;
+        self.may_be_born(target);
         Ok(())
+    }
+
+    /// After the commit: whoever remembers that there is no such package is wrong now.
+    fn may_be_born(&self, target: &PushTarget) {
+        if target.package().is_none() {
+            self.access_changed();
+        }
     }
 
     async fn link_finished(
