@@ -37,7 +37,11 @@ pub fn run(global: &Global, config: &Config) -> Result<()> {
         .map_err(|_| anyhow!("another TLS provider is installed already"))?;
     let directory = DataDirectory::create(&global.data)?;
     let _lock = directory.lock()?;
-    runtime()?.block_on(serve(global, config, &directory))
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(global, config, &directory));
+    // What was cut off may still wait for the disk; nobody waits for it any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
 }
 
 /// One thread for each processor. Threads that waited for the disk end soon when they have nothing

@@ -40,7 +40,7 @@ fn server_with_people() -> Server {
     server
 }
 
-/// Pushes an image as `user` with the check's own client, and leaves it there.
+/// A token of `user` that may do everything with packages.
 fn token(server: &Server, user: &str) -> String {
     let line = format!("token create {user} --scope write:packages,delete:packages");
     succeeds(server.naru(), &line).trim().to_owned()
@@ -231,7 +231,16 @@ fn a_pushed_package_is_listed_made_public_and_granted() {
         server.naru(),
         "package grant acme/app --team core --role write",
     );
-    assert_eq!(json(&server, "package grants acme/app")[0]["role"], "write");
+    let grants = json(&server, "package grants acme/app");
+    let granted = |kind: &str| {
+        let grants = grants.as_array().unwrap();
+        grants.iter().find(|grant| grant["kind"] == kind).unwrap()["role"].clone()
+    };
+    // Whoever pushes first administers the package.
+    assert_eq!(
+        (granted("user"), granted("team")),
+        ("admin".into(), "write".into())
+    );
     succeeds(server.naru(), "package delete acme/app");
     assert_eq!(
         json(&server, "package list acme --deleted")[0]["name"],
@@ -288,4 +297,21 @@ fn nothing_at_an_address_is_told_with_the_fix() {
 fn a_check_without_a_password_is_not_understood() {
     let output = run(naru(), ["check", "http://127.0.0.1:1", "--user", "octocat"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_backup_is_sound_and_can_be_served() {
+    let scratch = TempDir::new().unwrap();
+    let backup = scratch.path().join("backup");
+    let server = server_with_people();
+    let line = format!("backup {}", backup.display());
+    assert_eq!(json(&server, &line)["master_key"], true);
+    succeeds(naru(), &format!("backup --check {}", backup.display()));
+    drop(server);
+    let restored = Server::start_on(&backup, &[]);
+    assert!(succeeds(restored.naru(), "user list").contains("octocat"));
+    assert!(
+        !restored.said.iter().any(|line| line.contains("ghp_")),
+        "it is no first start"
+    );
 }

@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
@@ -9,6 +10,7 @@
 
 mod beside;
 mod configuration;
+mod encrypted;
 mod example;
 mod help;
 mod serving;

@@ -1,8 +1,12 @@
 //! `naru serve`: the first start, the data directory, signals.
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -153,6 +157,31 @@ fn both_signals_to_stop_end_the_server_with_zero() {
         server.signal(signal);
         assert_eq!(server.wait(), Some(0), "{:#?}", server.said);
     }
+}
+
+/// A request whose body never comes.
+fn standing_request(server: &Server) -> TcpStream {
+    let mut connection = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    connection.write_all(head.as_bytes()).unwrap();
+    connection
+}
+
+#[test]
+fn a_request_that_runs_holds_the_server_until_the_second_signal() {
+    let mut server = Server::start();
+    let _standing = standing_request(&server);
+    // The server must have read the head before it is told to stop.
+    sleep(Duration::from_millis(300));
+    server.signal(Signal::TERM);
+    server.wait_for("stopping; ");
+    sleep(Duration::from_millis(300));
+    assert!(server.is_running(), "{:#?}", server.said);
+    let told = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
