@@ -33,6 +33,8 @@ pub struct Plan {
     pub tls: bool,
     /// Settings over all others, as the environment has them (`NARU_SECTION__KEY`).
     pub settings: Vec<(String, String)>,
+    /// A file for what the server says, instead of one that goes with it.
+    pub log: Option<PathBuf>,
     /// A command that runs the server, such as `["prlimit", "--nofile=64"]`.
     pub wrapper: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Plan {
             grade: Grade::from_environment(),
             tls: false,
             settings: Vec::new(),
+            log: None,
             wrapper: Vec::new(),
         }
     }
@@ -67,6 +70,15 @@ impl Plan {
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same with what the server says kept in a file, which begins anew.
+    #[must_use]
+    pub fn logging_to(self, path: impl Into<PathBuf>) -> Self {
+        Self {
+            log: Some(path.into()),
+            ..self
+        }
     }
 
     /// The same with the server run by another command.
@@ -133,6 +145,8 @@ impl Server {
         bucket: Option<s3::Bucket>,
     ) -> io::Result<Self> {
         let (directory, log) = scratch("naru-server-")?;
+        let log = plan.log.clone().unwrap_or(log);
+        std::fs::write(&log, "")?;
         let certificates = if plan.tls {
             Some(Certificates::make(directory.path())?)
         } else {
@@ -257,9 +271,13 @@ impl Server {
         reason = "a server that does not start fails the test, with its last words"
     )]
     pub fn restart(&self) {
-        let log = self.directory.path().join("log");
+        let log = self
+            .plan
+            .log
+            .clone()
+            .unwrap_or_else(|| self.directory.path().join("log"));
         // Out of the way of the words of the new start, and kept for the one who looks.
-        let _ = std::fs::rename(&log, self.directory.path().join("log.before"));
+        let _ = std::fs::rename(&log, log.with_extension("before"));
         let again = serve(&self.plan, self.directory.path(), &log, self.host())
             .and_then(|mut process| wait_until_it_listens(&mut process).map(|_| process));
         *self.process() =

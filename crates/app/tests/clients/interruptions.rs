@@ -51,7 +51,9 @@ fn a_push_that_was_killed_half_way_succeeds_when_it_is_done_again() {
 
 #[test]
 fn a_chunked_push_goes_on_where_it_was_when_the_server_was_killed() {
-    let Some(server) = own(plan()) else { return };
+    let Some(server) = own(plan("clients-killed-in-chunks")) else {
+        return;
+    };
     let person = Person::arrive(server, "chunks");
     let Some(()) = settle(&person) else { return };
     let layer = person.layer("cargo", 96);
@@ -79,6 +81,7 @@ fn a_chunked_push_goes_on_where_it_was_when_the_server_was_killed() {
         "the push did not go on:\n{}",
         server.log()
     );
+    std::fs::create_dir(person.at("got")).unwrap();
     succeeds(
         regctl(&person, &["artifact", "get", &image, "-o"])
             .unwrap()
@@ -92,7 +95,9 @@ fn a_chunked_push_goes_on_where_it_was_when_the_server_was_killed() {
 
 #[test]
 fn what_was_acknowledged_is_there_when_the_server_was_killed() {
-    let Some(server) = own(plan()) else { return };
+    let Some(server) = own(plan("clients-killed")) else {
+        return;
+    };
     let person = Person::arrive(server, "safe");
     let Some(image) = push_greeter(&person, "hello:1") else {
         return;
@@ -112,7 +117,7 @@ fn a_full_disk_refuses_pushes_and_goes_on_serving() {
         database: Database::Sqlite,
         blobstore: Blobstore::Directory,
     };
-    let plan = plan()
+    let plan = plan("clients-full-disk")
         .on(grade)
         .set("NARU_BLOBSTORE__PATH", directory)
         .under(["unshare", "--mount", "sh", "-c", DISK, "sh", directory]);

@@ -33,9 +33,10 @@ fn docker_login_with_an_expired_token_is_refused() {
         return;
     };
     let mut person = Person::arrive(server, "late");
-    person.user.token = server.token(&person.user.name, "write:packages", "2s");
+    person.user.token = server.token(&person.user.name, "write:packages", "1m");
     succeeds(&mut login(engine, &person));
-    sleep(Duration::from_secs(3));
+    // The shortest life that a token can have.
+    sleep(Duration::from_secs(61));
     speaks_of(&fails(&mut login(engine, &person)), REFUSED);
 }
 
@@ -112,8 +113,7 @@ fn a_suspended_user_is_refused_at_once() {
         return;
     };
     server.naru(["user", "suspend", &person.user.name]);
-    // What the command line does beside a running server shows within a second.
-    sleep(Duration::from_millis(1500));
+    person.wait_for_changes();
     speaks_of(
         &fails(&mut crane(&person, &["manifest", &image]).unwrap()),
         REFUSED,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
 
 use naru_testkit::naru::{Plan, Server, User};
 use tempfile::TempDir;
@@ -15,22 +17,26 @@ pub(crate) const GREETING: &str = "hello from naru";
 /// The longest a client may take, in seconds.
 const PATIENCE: &str = "180";
 
-/// A server as the tests plan it.
-pub(crate) fn plan() -> Plan {
-    Plan::new(env!("CARGO_BIN_EXE_naru"))
+/// A server as the tests plan it. What it says is kept under this name, for the one who looks
+/// into a failure: `target/tmp/NAME.log`.
+pub(crate) fn plan(name: &str) -> Plan {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+    Plan::new(env!("CARGO_BIN_EXE_naru")).logging_to(log)
 }
 
 /// The server over plain HTTP that all journeys share.
 pub(crate) fn plain() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(plan())).as_ref()
+    SERVER
+        .get_or_init(|| Server::start(plan("clients-plain")))
+        .as_ref()
 }
 
 /// The server over TLS that all journeys share.
 pub(crate) fn secure() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER
-        .get_or_init(|| Server::start(plan().with_tls()))
+        .get_or_init(|| Server::start(plan("clients-tls").with_tls()))
         .as_ref()
 }
 
@@ -106,6 +112,18 @@ impl Person {
         let package = format!("{}/{name}", self.user.name);
         self.server
             .naru(["package", "visibility", &package, "public"]);
+        self.wait_for_changes();
+    }
+
+    /// Waits until what the command line did shows at the server: the promise is a second on
+    /// SQLite, and five on PostgreSQL, where it is another replica for the server.
+    pub(crate) fn wait_for_changes(&self) {
+        let seconds = if self.server.database_url().is_some() {
+            5
+        } else {
+            1
+        };
+        sleep(Duration::from_millis(seconds * 1000 + 250));
     }
 
     /// A directory with a static program, a text of its own, and the recipe of an image of both.
