@@ -34,8 +34,11 @@ pub(crate) fn run(chore: &Chore) -> Result<()> {
             services
                 .variables()
                 .for_each(|(name, value)| say!("export {name}={value}"));
+            // Waiting would close the pipe, and that ends the servers: it is held here instead.
+            let leash = services.program.stdin.take();
             // Ctrl-C ends the whole process group, so there is nothing to do but to wait.
             services.program.wait()?;
+            drop(leash);
             Ok(())
         }
     }
