@@ -59,8 +59,8 @@ struct Options {
     /// Small sizes and two rounds: shows that everything works, proves no goal.
     #[arg(long)]
     quick: bool,
-    /// Only operations whose name has one of these words in it.
-    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    /// Only operations with these words in their name; may be repeated.
+    #[arg(long, value_name = "WORDS")]
     only: Vec<String>,
     /// How many times each operation is done on each side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=50))]
@@ -110,9 +110,10 @@ fn bench(options: &Options) -> Result<bool> {
     }
     drop(run);
     say::result(format_args!(
-        "{}\n\n{}",
+        "{}\n\n{}\n{}",
         options.circumstances()?,
-        report::table(&outcomes)
+        report::table(&outcomes),
+        report::failures(&outcomes)
     ));
     if let Some(file) = &options.json {
         fs::write(file, serde_json::to_vec_pretty(&outcomes)?)

@@ -62,11 +62,20 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
     table.to_string()
 }
 
+/// What went wrong, a line each.
+pub(crate) fn failures(outcomes: &[Outcome]) -> String {
+    let line = |outcome: &Outcome| {
+        let failure = outcome.failure.as_ref()?;
+        Some(format!("\n{}: {failure}", outcome.operation.name))
+    };
+    outcomes.iter().filter_map(line).collect()
+}
+
 /// The lines of one operation: its speed, and its memory where that was looked at.
 fn rows(outcome: &Outcome) -> Vec<Row> {
     let operation = outcome.operation;
-    if let Some(failure) = &outcome.failure {
-        return vec![failed(operation, failure)];
+    if outcome.failure.is_some() {
+        return vec![failed(operation)];
     }
     let mut rows = Vec::new();
     if operation.unit != Unit::Memory {
@@ -92,18 +101,20 @@ fn rows(outcome: &Outcome) -> Vec<Row> {
 }
 
 /// The line of an operation that went wrong.
-fn failed(operation: &Operation, failure: &str) -> Row {
-    let text = |text: &str| text.replace(['|', '\n'], " ");
+fn failed(operation: &Operation) -> Row {
     let none = || NONE.to_owned();
-    let name = text(operation.name);
+    let (name, goal) = (
+        operation.name.replace('|', "against"),
+        goal_text(operation.goal),
+    );
     [
         name,
-        text(failure),
+        "failed".to_owned(),
         none(),
         none(),
         none(),
-        goal_text(operation.goal),
-        "NO".to_owned(),
+        goal,
+        Verdict::Missed.text().to_owned(),
     ]
 }
 

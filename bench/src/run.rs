@@ -141,40 +141,41 @@ impl Side {
         directory: &Path,
     ) -> Result<Sample> {
         let name = self.program.name();
-        let sample = if operation.stand == Stand::Fresh {
+        if operation.stand == Stand::Fresh {
             let mut server = self.program.start(directory)?;
-            measure(&mut Visit {
-                server: &mut server,
-                shelf,
-                round,
-            })
-        } else {
-            let server = self.stocked(operation.needs, shelf, directory)?;
-            measure(&mut Visit {
-                server,
-                shelf,
-                round,
-            })
-        };
-        sample.with_context(|| name.to_owned())
-    }
-
-    /// The standing server, with these parts of the stock in it.
-    fn stocked(&mut self, needs: &[Stock], shelf: &Shelf, directory: &Path) -> Result<&mut Server> {
+            return visit(&mut server, shelf, round, measure).context(name);
+        }
         if self.standing.is_none() {
             self.standing = Some(self.program.start(directory)?);
         }
         let server = self.standing.as_mut().context("a server that stands")?;
-        for stock in needs {
-            if self.stocked.insert(*stock) {
-                say!("stocking {} with {stock:?}", self.program.name());
-                shelf
-                    .put(server, *stock)
-                    .with_context(|| format!("stocking {}", self.program.name()))?;
+        for stock in operation.needs {
+            if !self.stocked.contains(stock) {
+                say!("stocking {name} with {stock:?}");
+                visit(server, shelf, round, |visit| {
+                    visit.shelf.put(visit.server, *stock)
+                })
+                .with_context(|| format!("stocking {name} with {stock:?}"))?;
+                self.stocked.insert(*stock);
             }
         }
-        Ok(server)
+        visit(server, shelf, round, measure).context(name)
     }
+}
+
+/// Does something with a server; if it fails, the server's last words say why.
+fn visit<T>(
+    server: &mut Server,
+    shelf: &Shelf,
+    round: u64,
+    work: impl FnOnce(&mut Visit<'_>) -> Result<T>,
+) -> Result<T> {
+    let done = work(&mut Visit {
+        server,
+        shelf,
+        round,
+    });
+    done.with_context(|| format!("its log ends with {}", server.last_words()))
 }
 
 #[expect(

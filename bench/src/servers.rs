@@ -131,6 +131,12 @@ impl Server {
         }
     }
 
+    /// The last line of its log.
+    pub(crate) fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+        log.lines().last().unwrap_or("nothing").to_owned()
+    }
+
     /// Ends the process and starts it again on the same data.
     ///
     /// # Errors
