@@ -23,11 +23,15 @@ impl Server {
     /// A personal access token that expired an hour ago.
     pub(crate) fn expired_token(&self, user: &str, scopes: &[&str]) -> String {
         let scopes: Scopes = scopes.join(",").parse().unwrap();
-        let wish = TokenWish { scopes, lifetime: Lifetime::For(HOUR), note: String::new() };
+        let wish = TokenWish {
+            scopes,
+            lifetime: Lifetime::For(HOUR),
+            note: String::new(),
+        };
         wait(async {
             let (registry, db) = self.registry_at(SystemClock.now().minus(2 * HOUR)).await;
-            let created = registry.create_token(&Caller::system(), &user.parse().unwrap(), wish);
-            let created = created.await.unwrap();
+            let (machine, user) = (Caller::system(), user.parse().unwrap());
+            let created = registry.create_token(&machine, &user, wish).await.unwrap();
             db.close().await;
             created.secret.expose().to_owned()
         })
@@ -40,9 +44,12 @@ impl Server {
                 Instance::beside(&self.config(), &self.data(), SchemaPolicy::MustMatch).await;
             let instance = instance.unwrap();
             let repository = repository.parse().unwrap();
-            let Instance { registry, caller, .. } = &instance;
-            let created =
-                registry.create_workflow_token(caller, &repository, Some(packages), HOUR).await;
+            let Instance {
+                registry, caller, ..
+            } = &instance;
+            let created = registry
+                .create_workflow_token(caller, &repository, Some(packages), HOUR)
+                .await;
             let secret = created.unwrap().secret.expose().to_owned();
             instance.close().await;
             secret
@@ -51,11 +58,20 @@ impl Server {
 
     /// The server's configuration.
     fn config(&self) -> Config {
-        let environment =
-            self.settings.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let environment = self
+            .settings
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
         let file = self.data().with_file_name("naru.toml");
-        let sources = Sources { file: Some(file), environment, flags: Vec::new() };
-        config::load(sources).unwrap_or_else(|problem| panic!("{problem}")).config
+        let sources = Sources {
+            file: Some(file),
+            environment,
+            flags: Vec::new(),
+        };
+        config::load(sources)
+            .unwrap_or_else(|problem| panic!("{problem}"))
+            .config
     }
 
     async fn registry_at(&self, moment: Moment) -> (Registry, Db) {
@@ -64,7 +80,9 @@ impl Server {
             Some(file) => data::read_master_key(file),
             None => DataDirectory::open(&self.data()).and_then(|data| data.master_key()),
         };
-        let db = Db::open(&config.database, &self.data(), SchemaPolicy::MustMatch).await.unwrap();
+        let db = Db::open(&config.database, &self.data(), SchemaPolicy::MustMatch)
+            .await
+            .unwrap();
         let registry = Registry::new(Parts {
             db: db.clone(),
             blobs: BlobStore::new(&config.blobstore, &self.data()).unwrap(),
@@ -72,6 +90,7 @@ impl Server {
             random: Arc::new(SystemRandom),
             master_key: master_key.unwrap(),
             settings: config.registry,
+            hosts: Vec::new(),
         });
         (registry, db)
     }

@@ -88,7 +88,11 @@ impl Pushed {
 
     /// These bytes and no others.
     pub(crate) fn exactly(media_type: &str, bytes: &[u8]) -> Self {
-        Self { media_type: media_type.to_owned(), bytes: bytes.to_vec(), digest: digest(bytes) }
+        Self {
+            media_type: media_type.to_owned(),
+            bytes: bytes.to_vec(),
+            digest: digest(bytes),
+        }
     }
 
     /// The reference that makes it identifiable by another hash.
@@ -104,7 +108,10 @@ impl Pushed {
 
 /// An OCI image with this configuration and these layers.
 pub(crate) fn image(config: &[u8], layers: &[&[u8]]) -> Value {
-    let layers: Vec<Value> = layers.iter().map(|layer| descriptor(OCI_LAYER, layer)).collect();
+    let layers: Vec<Value> = layers
+        .iter()
+        .map(|layer| descriptor(OCI_LAYER, layer))
+        .collect();
     json!({
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,

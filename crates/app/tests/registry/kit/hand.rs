@@ -35,19 +35,26 @@ impl Server {
         let scopes = scopes.join(",");
         let made = self.naru(["token", "create", user, "--scope", &scopes, "--json"]);
         let made: Value = serde_json::from_str(&made).unwrap();
-        (made["token"].as_str().unwrap().to_owned(), made["id"].to_string())
+        (
+            made["token"].as_str().unwrap().to_owned(),
+            made["id"].to_string(),
+        )
     }
 
     /// A user with a token for everything about packages; made once for each server and name.
     pub(crate) fn someone(&self, name: &str) -> Credential {
         static KNOWN: Mutex<Option<HashMap<(SocketAddr, String), String>>> = Mutex::new(None);
         // Held while the user is made, so that two tests do not make the same one.
-        let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = KNOWN
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let known = known.get_or_insert_with(HashMap::new);
-        let token = known.entry((self.address, name.to_owned())).or_insert_with(|| {
-            self.user(name);
-            self.token(name, ALL_SCOPES)
-        });
+        let token = known
+            .entry((self.address, name.to_owned()))
+            .or_insert_with(|| {
+                self.user(name);
+                self.token(name, ALL_SCOPES)
+            });
         Credential::basic(name, token)
     }
 

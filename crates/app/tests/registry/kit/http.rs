@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -53,9 +53,10 @@ impl Credential {
     pub(crate) fn header(&self) -> Option<String> {
         match self {
             Self::Absent => None,
-            Self::Basic(user, secret) => {
-                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{secret}"))))
-            }
+            Self::Basic(user, secret) => Some(format!(
+                "Basic {}",
+                STANDARD.encode(format!("{user}:{secret}"))
+            )),
             Self::Bearer(token) => Some(format!("Bearer {token}")),
         }
     }
@@ -146,7 +147,10 @@ impl Request {
 
     /// The head as it goes over the wire.
     pub(crate) fn head(&self) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: {}\r\n",
+            self.method, self.target, self.host
+        );
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -189,7 +193,8 @@ impl Request {
         }
         // The server may close an idle connection at any time.
         let fresh = connect(self.address).unwrap();
-        self.exchange(fresh).unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.target))
+        self.exchange(fresh)
+            .unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.target))
     }
 
     fn exchange(&self, connection: TcpStream) -> io::Result<Answer> {
@@ -204,7 +209,10 @@ impl Request {
                 // A refusal may come before the body has gone; then writing fails, rightly.
                 let writing = scope.spawn(move || writer.write_all(&bytes));
                 let answer = self.read(&connection);
-                if answer.as_ref().is_ok_and(|answer| answer.header("connection") == Some("close")) {
+                if answer
+                    .as_ref()
+                    .is_ok_and(|answer| answer.header("connection") == Some("close"))
+                {
                     let _ = connection.shutdown(Shutdown::Both);
                 }
                 let _ = writing.join();
@@ -221,7 +229,10 @@ impl Request {
         let mut reader = BufReader::new(connection);
         let question = format!("{} {}", self.method, self.target);
         let answer = read_answer(&mut reader, &question, self.method == "HEAD")?;
-        assert!(reader.buffer().is_empty(), "{question}: more came than the answer: {answer:?}");
+        assert!(
+            reader.buffer().is_empty(),
+            "{question}: more came than the answer: {answer:?}"
+        );
         Ok(answer)
     }
 }
@@ -270,7 +281,9 @@ pub(crate) fn read_answer(
     if without_body || matches!(answer.status, 204 | 304) {
         return Ok(answer);
     }
-    let length = answer.header("content-length").map(|length| length.parse().unwrap());
+    let length = answer
+        .header("content-length")
+        .map(|length| length.parse().unwrap());
     answer.body = match length {
         Some(length) => read_exactly(reader, length)?,
         None if answer.header("transfer-encoding") == Some("chunked") => read_chunks(reader)?,
@@ -297,17 +310,27 @@ fn read_head(reader: &mut impl BufRead, question: &str) -> io::Result<Answer> {
         if line.is_empty() {
             break;
         }
-        let (name, value) = line.split_once(':').ok_or_else(|| io::Error::other(line.clone()))?;
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| io::Error::other(line.clone()))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    Ok(Answer { question: question.to_owned(), status, headers, body: Vec::new() })
+    Ok(Answer {
+        question: question.to_owned(),
+        status,
+        headers,
+        body: Vec::new(),
+    })
 }
 
 fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let text = line.strip_suffix("\r\n").ok_or_else(|| {
-        io::Error::new(io::ErrorKind::UnexpectedEof, format!("the line ended early: {line:?}"))
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("the line ended early: {line:?}"),
+        )
     })?;
     Ok(text.to_owned())
 }
@@ -378,11 +401,19 @@ impl Answer {
     #[track_caller]
     pub(crate) fn error(&self) -> ErrorEntry {
         let json = self.json();
-        let errors = json["errors"].as_array().unwrap_or_else(|| panic!("no errors in {self:?}"));
-        assert!(self.the("content-type").starts_with("application/json"), "{self:?}");
+        let errors = json["errors"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no errors in {self:?}"));
+        assert!(
+            self.the("content-type").starts_with("application/json"),
+            "{self:?}"
+        );
         let entry = &errors[0];
         ErrorEntry {
-            code: entry["code"].as_str().unwrap_or_else(|| panic!("no code: {self:?}")).to_owned(),
+            code: entry["code"]
+                .as_str()
+                .unwrap_or_else(|| panic!("no code: {self:?}"))
+                .to_owned(),
             message: entry["message"].as_str().unwrap_or_default().to_owned(),
             detail: entry["detail"].clone(),
         }
@@ -449,11 +480,17 @@ impl Challenge {
         let mut rest = rest.trim();
         while let Some((name, after)) = rest.split_once("=\"") {
             let (value, after) = after.split_once('"').unwrap();
-            parameters.insert(name.trim_start_matches([',', ' ']).to_owned(), value.to_owned());
+            parameters.insert(
+                name.trim_start_matches([',', ' ']).to_owned(),
+                value.to_owned(),
+            );
             rest = after;
         }
         assert!(rest.is_empty(), "the challenge has a rest: {text:?}");
-        Self { scheme: scheme.to_owned(), parameters }
+        Self {
+            scheme: scheme.to_owned(),
+            parameters,
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {

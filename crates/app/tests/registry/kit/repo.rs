@@ -18,22 +18,36 @@ pub(crate) struct Repo<'s> {
 
 impl<'s> Repo<'s> {
     pub(crate) fn new(server: &'s Server, name: &str, credential: Credential) -> Self {
-        Self { server, name: name.to_owned(), credential, host: None }
+        Self {
+            server,
+            name: name.to_owned(),
+            credential,
+            host: None,
+        }
     }
 
     /// The same repository, asked by somebody else.
     pub(crate) fn by(&self, credential: &Credential) -> Self {
-        Self { credential: credential.clone(), ..self.clone() }
+        Self {
+            credential: credential.clone(),
+            ..self.clone()
+        }
     }
 
     /// Another repository, asked by the same.
     pub(crate) fn named(&self, name: &str) -> Self {
-        Self { name: name.to_owned(), ..self.clone() }
+        Self {
+            name: name.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// The same, at another host name.
     pub(crate) fn at_host(&self, host: &str) -> Self {
-        Self { host: Some(host.to_owned()), ..self.clone() }
+        Self {
+            host: Some(host.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// The path of something in the repository.
@@ -44,8 +58,15 @@ impl<'s> Repo<'s> {
     /// A request to something in the repository, or to a `Location` that the server gave.
     pub(crate) fn request(&self, method: &str, rest: &str) -> Request {
         let given = rest.contains("://") || rest.starts_with('/');
-        let target = if given { rest.to_owned() } else { self.path(rest) };
-        let request = self.server.request(method, &target).signed(&self.credential);
+        let target = if given {
+            rest.to_owned()
+        } else {
+            self.path(rest)
+        };
+        let request = self
+            .server
+            .request(method, &target)
+            .signed(&self.credential);
         match &self.host {
             Some(host) => request.to_host(host),
             None => request,
@@ -69,7 +90,8 @@ impl<'s> Repo<'s> {
     }
 
     pub(crate) fn patch(&self, rest: &str) -> Request {
-        self.request("PATCH", rest).with("Content-Type", "application/octet-stream")
+        self.request("PATCH", rest)
+            .with("Content-Type", "application/octet-stream")
     }
 
     pub(crate) fn delete(&self, rest: &str) -> Request {
@@ -79,7 +101,11 @@ impl<'s> Repo<'s> {
     /// Opens an upload; answers where it is.
     #[track_caller]
     pub(crate) fn begin(&self) -> String {
-        self.post("blobs/uploads/").send().expect(202).the("location").to_owned()
+        self.post("blobs/uploads/")
+            .send()
+            .expect(202)
+            .the("location")
+            .to_owned()
     }
 
     /// Closes the upload at `location` with these last bytes.
@@ -132,12 +158,19 @@ impl<'s> Repo<'s> {
     /// Pushes an image of one small layer that no other repository has, under a tag.
     #[track_caller]
     pub(crate) fn push_image(&self, tag: &str) -> Image {
-        let config = format!("{{\"architecture\":\"amd64\",\"os\":\"linux\",\"of\":\"{}:{tag}\"}}", self.name);
+        let config = format!(
+            "{{\"architecture\":\"amd64\",\"os\":\"linux\",\"of\":\"{}:{tag}\"}}",
+            self.name
+        );
         let layer = noise(&format!("{}:{tag}", self.name), 1000);
         self.push_blob(config.as_bytes());
         self.push_blob(&layer);
         let manifest = self.push(tag, &image(config.as_bytes(), &[&layer]));
-        Image { manifest, config: config.into_bytes(), layer }
+        Image {
+            manifest,
+            config: config.into_bytes(),
+            layer,
+        }
     }
 
     /// What `tags/list` says.
@@ -181,13 +214,22 @@ pub(crate) fn with_digest(location: &str, digest: &str) -> String {
 /// The tags in the body of `tags/list`.
 #[track_caller]
 pub(crate) fn names(body: &Value) -> Vec<String> {
-    let tags = body["tags"].as_array().unwrap_or_else(|| panic!("no tags in {body}"));
-    tags.iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
+    let tags = body["tags"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no tags in {body}"));
+    tags.iter()
+        .map(|tag| tag.as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The digests in an index.
 #[track_caller]
 pub(crate) fn digests(index: &Value) -> Vec<String> {
-    let manifests = index["manifests"].as_array().unwrap_or_else(|| panic!("no index: {index}"));
-    manifests.iter().map(|entry| entry["digest"].as_str().unwrap().to_owned()).collect()
+    let manifests = index["manifests"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no index: {index}"));
+    manifests
+        .iter()
+        .map(|entry| entry["digest"].as_str().unwrap().to_owned())
+        .collect()
 }

@@ -23,18 +23,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on fresh backends.
     pub(crate) fn start(settings: Settings) -> Self {
-        let plan = settings
-            .iter()
-            .fold(Plan::new(env!("CARGO_BIN_EXE_naru")), |plan, (name, value)| plan.set(name, value));
+        let plan = settings.iter().fold(
+            Plan::new(env!("CARGO_BIN_EXE_naru")),
+            |plan, (name, value)| plan.set(name, value),
+        );
         let process =
             naru::Server::start(plan).expect("the backends that this run is about are not there");
         let address = process.host().parse().unwrap();
-        Self { process, address, settings }
+        Self {
+            process,
+            address,
+            settings,
+        }
     }
 
     /// Ends the server as a power cut would, and starts it again on what is left.
-    pub(crate) fn kill_and_restart(&mut self) {
-        self.process.process().kill();
+    pub(crate) fn kill_and_restart(&self) {
+        self.process.kill();
         self.process.restart();
     }
 

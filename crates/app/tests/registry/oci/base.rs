@@ -14,7 +14,10 @@ fn the_base_endpoint_says_that_this_is_a_registry() {
     for path in ["/v2/", "/v2"] {
         let answer = server.get(path).signed(&server.octo()).send().expect(200);
         assert_eq!(answer.text(), "{}");
-        assert_eq!(answer.the("docker-distribution-api-version"), "registry/2.0");
+        assert_eq!(
+            answer.the("docker-distribution-api-version"),
+            "registry/2.0"
+        );
     }
 }
 
@@ -32,9 +35,21 @@ fn names_outside_the_grammar_are_refused() {
     let server = plain();
     let octo = server.octo();
     for name in [
-        "octo/_app", "octo/app_", "octo/a___b", "octo/a..b", "octo/a._b", "octo/.app", "octo/app.",
-        "octo/-app", "octo/app-", "octo//app", "octo/a%2Fb", "octo/%2e%2e/app", "octo/a%00b",
-        "octo/a%20b", "octo/%C3%A4",
+        "octo/_app",
+        "octo/app_",
+        "octo/a___b",
+        "octo/a..b",
+        "octo/a._b",
+        "octo/.app",
+        "octo/app.",
+        "octo/-app",
+        "octo/app-",
+        "octo//app",
+        "octo/a%2Fb",
+        "octo/%2e%2e/app",
+        "octo/a%00b",
+        "octo/a%20b",
+        "octo/%C3%A4",
     ] {
         for (method, rest) in [
             ("GET", "manifests/latest"),
@@ -54,9 +69,18 @@ fn names_outside_the_grammar_are_refused() {
 fn names_within_the_grammar_are_served() {
     let server = plain();
     for name in [
-        "octo/grammar/a", "octo/grammar/a/b/c/d/e/f/g", "octo/grammar.b", "octo/grammar_c",
-        "octo/grammar__d", "octo/grammar-e", "octo/grammar---f", "octo/0", "octo/grammar/tags/list",
-        "octo/grammar/manifests", "octo/grammar/blobs/uploads", "octo/grammar/referrers",
+        "octo/grammar/a",
+        "octo/grammar/a/b/c/d/e/f/g",
+        "octo/grammar.b",
+        "octo/grammar_c",
+        "octo/grammar__d",
+        "octo/grammar-e",
+        "octo/grammar---f",
+        "octo/0",
+        "octo/grammar/tags/list",
+        "octo/grammar/manifests",
+        "octo/grammar/blobs/uploads",
+        "octo/grammar/referrers",
     ] {
         let repo = server.repo("unused").named(name);
         let image = repo.push_image("v1");
@@ -74,7 +98,10 @@ fn a_name_too_long_for_clients_is_refused() {
     let server = plain();
     let name = format!("octo/{}", "a".repeat(251));
     let request = server.request("POST", &format!("/v2/{name}/blobs/uploads/"));
-    request.signed(&server.octo()).send().refused(400, "NAME_INVALID");
+    request
+        .signed(&server.octo())
+        .send()
+        .refused(400, "NAME_INVALID");
 }
 
 /// "If the response body is in JSON format, it MUST have the following format […] The `code` field
@@ -86,10 +113,25 @@ fn every_refusal_has_the_body_of_the_specification() {
     repo.push_image("v1");
     let unknown = unknown_digest();
     let cases = [
-        ("GET", format!("manifests/{unknown}"), 404, "MANIFEST_UNKNOWN"),
-        ("GET", "manifests/absent".to_owned(), 404, "MANIFEST_UNKNOWN"),
+        (
+            "GET",
+            format!("manifests/{unknown}"),
+            404,
+            "MANIFEST_UNKNOWN",
+        ),
+        (
+            "GET",
+            "manifests/absent".to_owned(),
+            404,
+            "MANIFEST_UNKNOWN",
+        ),
         ("GET", format!("blobs/{unknown}"), 404, "BLOB_UNKNOWN"),
-        ("GET", "blobs/uploads/0192d3f0-7c1e-7000-8000-000000000000".to_owned(), 404, "BLOB_UPLOAD_UNKNOWN"),
+        (
+            "GET",
+            "blobs/uploads/0192d3f0-7c1e-7000-8000-000000000000".to_owned(),
+            404,
+            "BLOB_UPLOAD_UNKNOWN",
+        ),
         ("GET", "blobs/sha256:abc".to_owned(), 400, "DIGEST_INVALID"),
         ("GET", "manifests/-tag".to_owned(), 400, "TAG_INVALID"),
         ("PUT", "manifests/v2".to_owned(), 400, "MANIFEST_INVALID"),
@@ -99,13 +141,23 @@ fn every_refusal_has_the_body_of_the_specification() {
         let answer = repo.request(method, &rest).send().refused(status, code);
         let body = answer.json();
         let errors = body["errors"].as_array().unwrap();
-        assert_eq!((body.as_object().unwrap().len(), errors.len()), (1, 1), "{answer:?}");
+        assert_eq!(
+            (body.as_object().unwrap().len(), errors.len()),
+            (1, 1),
+            "{answer:?}"
+        );
         for key in errors[0].as_object().unwrap().keys() {
-            assert!(["code", "message", "detail"].contains(&key.as_str()), "{answer:?}");
+            assert!(
+                ["code", "message", "detail"].contains(&key.as_str()),
+                "{answer:?}"
+            );
         }
         assert!(errors[0]["message"].is_string(), "{answer:?}");
         let code = errors[0]["code"].as_str().unwrap();
-        assert!(code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{answer:?}");
+        assert!(
+            code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'),
+            "{answer:?}"
+        );
     }
 }
 
@@ -116,7 +168,10 @@ fn every_refusal_has_the_body_of_the_specification() {
 fn http_semantics_hold_where_the_specification_is_silent() {
     let repo = plain().repo("http-semantics");
     let image = repo.push_image("v1");
-    let answer = repo.request("POST", "tags/list").send().refused(405, "UNSUPPORTED");
+    let answer = repo
+        .request("POST", "tags/list")
+        .send()
+        .refused(405, "UNSUPPORTED");
     assert_eq!(answer.the("allow"), "GET, HEAD");
     for rest in [
         "manifests/v1".to_owned(),
@@ -130,7 +185,12 @@ fn http_semantics_hold_where_the_specification_is_silent() {
         let head = repo.head(&rest).send();
         assert_eq!(head.status, get.status, "{rest}");
         assert!(head.body.is_empty());
-        for name in ["content-type", "content-length", "docker-content-digest", "etag"] {
+        for name in [
+            "content-type",
+            "content-length",
+            "docker-content-digest",
+            "etag",
+        ] {
             assert_eq!(head.headers(name), get.headers(name), "{name} of {rest}");
         }
     }
@@ -148,7 +208,10 @@ fn warnings_have_the_form_of_the_specification() {
         repo.post("blobs/uploads/").send(),
     ];
     for warning in answers.iter().flat_map(|answer| answer.headers("warning")) {
-        assert!(warning.starts_with("299 - \"") && warning.ends_with('"'), "{warning}");
+        assert!(
+            warning.starts_with("299 - \"") && warning.ends_with('"'),
+            "{warning}"
+        );
         assert!(warning.len() <= 4096);
     }
 }
@@ -161,7 +224,10 @@ fn a_query_parameter_that_means_nothing_here_changes_nothing() {
     let image = repo.push_image("v1");
     let answer = repo.get("manifests/v1?ns=docker.io&x=y").send().expect(200);
     assert_eq!(answer.body, image.manifest.bytes);
-    let blob = repo.get(&format!("blobs/{}?ns=docker.io", image.layer_digest())).send().expect(200);
+    let blob = repo
+        .get(&format!("blobs/{}?ns=docker.io", image.layer_digest()))
+        .send()
+        .expect(200);
     assert_eq!(blob.body, image.layer);
 }
 
@@ -172,7 +238,10 @@ fn the_catalogue_is_not_for_strangers() {
     let server = plain();
     let repo = server.repo("catalogue");
     repo.push_image("v1");
-    server.get("/v2/_catalog").send().refused(401, "UNAUTHORIZED");
+    server
+        .get("/v2/_catalog")
+        .send()
+        .refused(401, "UNAUTHORIZED");
     let stranger = server.someone("catalogue-stranger");
     let listed = server.get("/v2/_catalog?n=1000").signed(&stranger).send();
     assert!(!listed.text().contains(&repo.name), "{listed:?}");
@@ -186,7 +255,13 @@ fn one_connection_serves_one_request_after_another() {
     let blob = noise("keep-alive", 100);
     let digest = repo.push_blob(&blob);
     for _ in 0..10 {
-        assert_eq!(repo.get(&format!("blobs/{digest}")).send().expect(200).body, blob);
-        repo.by(&Credential::Absent).get("manifests/v1").send().expect(401);
+        assert_eq!(
+            repo.get(&format!("blobs/{digest}")).send().expect(200).body,
+            blob
+        );
+        repo.by(&Credential::Absent)
+            .get("manifests/v1")
+            .send()
+            .expect(401);
     }
 }
