@@ -17,7 +17,6 @@ use crate::output::{Closed, Output};
 #[command(
     name = "naru",
     version,
-    propagate_version = true,
     disable_help_subcommand = true,
     arg_required_else_help = true,
     after_help = "Examples:\n  naru serve\n  naru user create octocat --password-stdin < password.txt\n  naru package list octocat",
@@ -39,6 +38,7 @@ pub struct Global {
     #[arg(
         long,
         global = true,
+        help_heading = HEADING,
         value_name = "DIR",
         env = "NARU_DATA",
         default_value = DEFAULT_DATA,
@@ -49,16 +49,18 @@ pub struct Global {
     #[arg(
         long,
         global = true,
+        help_heading = HEADING,
         value_name = "FILE",
         env = "NARU_CONFIG",
         hide_env_values = true
     )]
     pub config: Option<PathBuf>,
     /// Print data as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub json: bool,
 }
 
+const HEADING: &str = "Flags of all commands";
 const DEFAULT_DATA: &str = "naru-data";
 
 impl Global {

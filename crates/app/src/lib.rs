@@ -35,6 +35,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return cli::explain(&usage),
     };
+    // The one provider, said aloud: with two of them linked, rustls would refuse to choose. It
+    // fails only where one is installed already, and this is the first to try.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if failure::report(&error) => ExitCode::FAILURE,

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use naru_registry::jobs::Runner;
 use naru_server::listen::{Drained, Endpoint, Listener, Shutdown, Tls};
 use naru_server::{Metrics, Site, SiteDoor};
@@ -30,11 +30,6 @@ use signals::{Signal, Signals};
 pub fn run(global: &Global, config: &Config) -> Result<()> {
     logging::start(&config.log)?;
     data::make_everything_private();
-    // The one provider, said aloud: with two of them linked, rustls would refuse to choose.
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider
-        .install_default()
-        .map_err(|_| anyhow!("another TLS provider is installed already"))?;
     let directory = DataDirectory::create(&global.data)?;
     let _lock = directory.lock()?;
     let runtime = runtime()?;
@@ -222,10 +217,11 @@ async fn stop_when_told(signals: &mut Signals, config: &Config, shutdown: &Shutd
     loop {
         match signals.next().await {
             Signal::Stop => break,
-            Signal::Reload => {
-                let every = config.tls.reload_seconds;
-                tracing::info!("changed certificates are loaded within {every} seconds");
+            Signal::Reload if config.tls.is_enabled() => {
+                let seconds = config.tls.reload_seconds;
+                tracing::info!(seconds, "changed certificates are loaded within this time");
             }
+            Signal::Reload => tracing::info!("there are no certificates to load again"),
         }
     }
     notify(&[NotifyState::Stopping]);
