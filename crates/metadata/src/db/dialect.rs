@@ -64,7 +64,9 @@ impl Dialect {
         if let Some(parameter) = word.strip_prefix("LIST ") {
             return Some(match self {
                 Self::Sqlite => format!("json_each({parameter}) WHERE true"),
-                Self::Postgres => format!("unnest(CAST({parameter} AS TEXT[])) AS list (value) WHERE true"),
+                Self::Postgres => {
+                    format!("unnest(CAST({parameter} AS TEXT[])) AS list (value) WHERE true")
+                }
             });
         }
         if let Some(parameter) = word.strip_prefix("IN ") {

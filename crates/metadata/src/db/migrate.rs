@@ -37,11 +37,6 @@ impl Migration {
     }
 }
 
-/// The schema of this program.
-fn wanted() -> i64 {
-    MIGRATIONS.last().map_or(0, |migration| migration.version)
-}
-
 /// The texts of all migrations.
 pub(crate) fn scripts() -> impl Iterator<Item = &'static str> {
     MIGRATIONS.iter().map(|migration| migration.script)
@@ -52,7 +47,6 @@ statements! {
         WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
     POSTGRES_TABLES = "SELECT CAST(tablename AS TEXT) FROM pg_catalog.pg_tables
         WHERE schemaname = current_schema() ORDER BY tablename";
-    POSTGRES_LOCK = "SELECT pg_advisory_xact_lock(5638181003)";
     SQLITE_MARK = "PRAGMA application_id = 1312903765";
 }
 
@@ -93,43 +87,55 @@ impl FromRow for Applied {
 
 /// Brings the schema to this program's, or refuses, as `policy` says.
 pub(super) async fn prepare(db: &Db, policy: SchemaPolicy, place: &str) -> Result<()> {
+    bring_to(MIGRATIONS, db, policy, place).await
+}
+
+async fn bring_to(
+    migrations: &[Migration],
+    db: &Db,
+    policy: SchemaPolicy,
+    place: &str,
+) -> Result<()> {
     let mut conn = db.read().await?;
     let applied = applied(&mut conn).await?;
     drop(conn);
-    match check(applied.as_deref(), place) {
+    match check(migrations, applied.as_deref(), place) {
         Ok(()) => return Ok(()),
         Err(SchemaError::Missing { .. }) if policy == SchemaPolicy::CreateOrMigrate => {}
         Err(SchemaError::Older { .. }) if policy != SchemaPolicy::MustMatch => {}
         Err(error) => return Err(error.into()),
     }
     let mut tx = db.write().await?;
-    lock(&mut tx, db.dialect()).await?;
-    migrate(&mut tx, db.dialect(), place).await?;
+    lock(&mut tx).await?;
+    migrate(migrations, &mut tx, place).await?;
     tx.commit().await
 }
 
-/// Processes that start together migrate one after the other. On SQLite whoever writes is alone.
-async fn lock(conn: &mut Conn, dialect: Dialect) -> Result<()> {
-    if dialect == Dialect::Postgres {
-        conn.execute(POSTGRES_LOCK, &[]).await?;
+/// Processes that start together migrate one after the other, and a migration may take long. On
+/// SQLite whoever writes is alone.
+async fn lock(conn: &mut Conn) -> Result<()> {
+    const POSTGRES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+        SELECT pg_advisory_xact_lock(5638181003)";
+    match conn.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => conn.run_script(POSTGRES.to_owned()).await,
     }
-    Ok(())
 }
 
-async fn migrate(conn: &mut Conn, dialect: Dialect, place: &str) -> Result<()> {
+async fn migrate(migrations: &[Migration], conn: &mut Conn, place: &str) -> Result<()> {
     let applied = applied(conn).await?;
     let found = applied
         .as_ref()
         .and_then(|all| all.last())
         .map_or(0, |last| last.version);
-    match check(applied.as_deref(), place) {
+    match check(migrations, applied.as_deref(), place) {
         // Another process was faster.
         Ok(()) => return Ok(()),
-        Err(SchemaError::Missing { .. }) => create_table(conn, dialect).await?,
+        Err(SchemaError::Missing { .. }) => create_table(conn).await?,
         Err(SchemaError::Older { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    for migration in MIGRATIONS
+    for migration in migrations
         .iter()
         .filter(|migration| migration.version > found)
     {
@@ -138,7 +144,8 @@ async fn migrate(conn: &mut Conn, dialect: Dialect, place: &str) -> Result<()> {
             name = migration.name,
             "migrating the schema"
         );
-        conn.run_script(dialect.script(migration.script)).await?;
+        conn.run_script(conn.dialect().script(migration.script))
+            .await?;
         let checksum = migration.checksum();
         let args = [
             migration.version.into(),
@@ -150,11 +157,11 @@ async fn migrate(conn: &mut Conn, dialect: Dialect, place: &str) -> Result<()> {
     Ok(())
 }
 
-async fn create_table(conn: &mut Conn, dialect: Dialect) -> Result<()> {
-    if dialect == Dialect::Sqlite {
+async fn create_table(conn: &mut Conn) -> Result<()> {
+    if conn.dialect() == Dialect::Sqlite {
         conn.execute(SQLITE_MARK, &[]).await?;
     }
-    conn.run_script(dialect.script(TABLE)).await
+    conn.run_script(conn.dialect().script(TABLE)).await
 }
 
 /// The migrations that were applied; `None` if the database is empty.
@@ -173,31 +180,115 @@ async fn applied(conn: &mut Conn) -> Result<Option<Vec<Applied>>> {
     }
 }
 
-fn check(applied: Option<&[Applied]>, place: &str) -> Result<(), SchemaError> {
+fn check(
+    migrations: &[Migration],
+    applied: Option<&[Applied]>,
+    place: &str,
+) -> Result<(), SchemaError> {
     let Some(applied) = applied else {
         return Err(SchemaError::Missing {
             place: place.to_owned(),
         });
     };
+    let wanted = migrations.last().map_or(0, |last| last.version);
     let found = applied.last().map_or(0, |last| last.version);
-    if found > wanted() {
-        return Err(SchemaError::Newer {
-            found,
-            wanted: wanted(),
-        });
+    if found > wanted {
+        return Err(SchemaError::Newer { found, wanted });
     }
-    for (migration, applied) in MIGRATIONS.iter().zip(applied) {
+    for (migration, applied) in migrations.iter().zip(applied) {
         if migration.version != applied.version || migration.checksum() != applied.checksum {
             return Err(SchemaError::Changed {
                 version: applied.version,
             });
         }
     }
-    if found < wanted() {
-        return Err(SchemaError::Older {
-            found,
-            wanted: wanted(),
-        });
+    if found < wanted {
+        return Err(SchemaError::Older { found, wanted });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_testkit::services::postgres;
+
+    use super::*;
+    use crate::{DatabaseSettings, Error, instance};
+
+    const NEXT: Migration = Migration {
+        version: 2,
+        name: "next",
+        script: "ALTER TABLE instance ADD COLUMN note {{TEXT}} NOT NULL DEFAULT 'none';
+            CREATE TABLE later (id {{ID}}, at BIGINT) {{STRICT}};
+            INSERT INTO later (at) VALUES (1);",
+    };
+
+    /// What the program after this one does with a database of this one.
+    async fn upgrade(db: &Db) {
+        static NOTES: super::super::Statement =
+            super::super::Statement::new("NOTES", "SELECT note FROM instance");
+        let [first] = MIGRATIONS else {
+            panic!("time to test with data of the version before")
+        };
+        let first = Migration {
+            version: first.version,
+            name: first.name,
+            script: first.script,
+        };
+        let migrations = [first, NEXT];
+        let mut tx = db.write().await.unwrap();
+        instance::put(&mut tx, "kept", "value").await.unwrap();
+        tx.commit().await.unwrap();
+
+        let refused = bring_to(&migrations, db, SchemaPolicy::MustMatch, "here").await;
+        let older = SchemaError::Older {
+            found: 1,
+            wanted: 2,
+        };
+        assert_eq!(refused, Err(Error::Schema(older)));
+        // Two processes of the new program start at once.
+        let start = || bring_to(&migrations, db, SchemaPolicy::Migrate, "here");
+        let (one, other) = tokio::join!(start(), start());
+        assert_eq!((one, other), (Ok(()), Ok(())));
+        let mut conn = db.read().await.unwrap();
+        assert_eq!(
+            instance::get(&mut conn, "kept").await.unwrap().as_deref(),
+            Some("value")
+        );
+        let notes: Vec<String> = conn.all(&NOTES, &[]).await.unwrap();
+        assert_eq!(notes, ["none"]);
+        drop(conn);
+
+        let refused = prepare(db, SchemaPolicy::CreateOrMigrate, "here").await;
+        let newer = SchemaError::Newer {
+            found: 2,
+            wanted: 1,
+        };
+        assert_eq!(refused, Err(Error::Schema(newer)));
+    }
+
+    #[tokio::test]
+    async fn a_migration_keeps_the_data_of_the_version_before_on_sqlite() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = DatabaseSettings::default();
+        let policy = SchemaPolicy::CreateOrMigrate;
+        let db = Db::open(&settings, directory.path(), policy).await.unwrap();
+        upgrade(&db).await;
+    }
+
+    #[tokio::test]
+    async fn a_migration_keeps_the_data_of_the_version_before_on_postgres() {
+        let Some(server) = postgres::database() else {
+            return;
+        };
+        let settings = DatabaseSettings {
+            allow_data_loss: true,
+            ..DatabaseSettings::with_url(&server.url())
+        };
+        let policy = SchemaPolicy::CreateOrMigrate;
+        let db = Db::open(&settings, std::path::Path::new(""), policy)
+            .await
+            .unwrap();
+        upgrade(&db).await;
+    }
 }

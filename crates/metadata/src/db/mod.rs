@@ -292,12 +292,12 @@ impl Conn {
         }
     }
 
-    /// Runs a script of a migration, already in the words of this database.
+    /// Runs a script of a migration, already in the words of this database; takes what it takes.
     async fn run_script(&mut self, script: String) -> Result<()> {
         self.begin_statement()?;
         let script = AssertSqlSafe(script).into_sql_str();
         let outcome = match &mut self.driver {
-            Driver::Postgres(connection) => connection.run(script).await,
+            Driver::Postgres(connection) => connection.run_script(script).await,
             sqlite => {
                 let done = sqlx::raw_sql(script).execute(sqlite.sqlite()?).await;
                 done.map(drop).map_err(Error::from)

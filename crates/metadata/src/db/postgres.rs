@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _, SqlStr};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlStr};
 use tokio::time::error::Elapsed;
 
-use crate::error::{Error, Result, SchemaError};
+use crate::error::{Error, Result};
 use crate::settings::DatabaseSettings;
 
 /// The oldest server that is tested: what is still supported by its makers.
@@ -100,10 +100,9 @@ impl PostgresDb {
     async fn check(&self, settings: &DatabaseSettings, place: &str) -> Result<()> {
         let mut connection = self.pool.acquire().await.map_err(|error| match error {
             sqlx::Error::Database(error) if error.code().as_deref() == Some("3D000") => {
-                SchemaError::Missing {
-                    place: place.to_owned(),
-                }
-                .into()
+                Error::Refused(format!(
+                    "there is no database {place}; make an empty one with `createdb` first"
+                ))
             }
             other => Error::Unavailable(format!("{place}: {other}")),
         })?;
@@ -216,23 +215,27 @@ impl Connection {
         Err(error)
     }
 
-    /// Runs a text of one or more statements without parameters.
-    pub(super) async fn run(&mut self, text: SqlStr) -> Result<()> {
+    /// Runs a text of one or more statements without parameters, however long it takes.
+    pub(super) async fn run_script(&mut self, text: SqlStr) -> Result<()> {
+        let outcome = sqlx::raw_sql(text).execute(self.connection()?).await;
+        self.judge(Ok(outcome)).map(drop)
+    }
+
+    async fn run(&mut self, text: &'static str) -> Result<()> {
         let timeout = self.timeout;
-        let outcome =
-            tokio::time::timeout(timeout, sqlx::raw_sql(text).execute(self.connection()?));
-        let outcome = outcome.await;
+        let outcome = sqlx::raw_sql(text).execute(self.connection()?);
+        let outcome = tokio::time::timeout(timeout, outcome).await;
         self.judge(outcome).map(drop)
     }
 
     async fn begin(&mut self) -> Result<()> {
         // Set first, so that a future dropped while waiting rolls back what may have begun.
         self.in_transaction = true;
-        self.run("BEGIN".into_sql_str()).await
+        self.run("BEGIN").await
     }
 
     pub(super) async fn commit(mut self) -> Result<()> {
-        let outcome = self.run("COMMIT".into_sql_str()).await;
+        let outcome = self.run("COMMIT").await;
         self.in_transaction = outcome.is_err();
         outcome.map_err(|error| match error {
             // The server answered, and its answer was no.

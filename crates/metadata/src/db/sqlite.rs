@@ -51,10 +51,14 @@ impl SqliteDb {
 
     /// Writes a copy to a new file, on a connection of its own: a reading one refuses.
     pub(super) async fn copy_to(&self, file: &Path) -> Result<()> {
-        let options = self.readers.options.clone().pragma("query_only", "off");
+        let options =
+            SqliteConnectOptions::clone(&self.readers.options).pragma("query_only", "off");
         let mut connection = connect(&options).await?;
         let place = file.display().to_string();
-        let copied = sqlx::query("VACUUM INTO $1").bind(place).execute(&mut connection).await;
+        let copied = sqlx::query("VACUUM INTO $1")
+            .bind(place)
+            .execute(&mut connection)
+            .await;
         connection.close().await?;
         copied.map(|_| ()).map_err(Error::from)
     }
@@ -147,7 +151,7 @@ fn version_number(version: &str) -> i32 {
 /// A pool of our own, because a connection in this process needs no test between two uses.
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
-    options: SqliteConnectOptions,
+    options: Arc<SqliteConnectOptions>,
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<SqliteConnection>>>,
 }
@@ -158,7 +162,7 @@ impl Readers {
         Self {
             // Reading connections must be able to make the shared memory of the log, so the file
             // is not opened read-only; they just refuse to write.
-            options: options.pragma("query_only", "on"),
+            options: Arc::new(options.pragma("query_only", "on")),
             permits: Arc::new(Semaphore::new(permits)),
             idle: Arc::default(),
         }

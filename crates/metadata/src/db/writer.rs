@@ -61,12 +61,17 @@ enum End {
 impl Writer {
     /// Gives the connection to a task of its own.
     pub(super) fn start(connection: SqliteConnection) -> Self {
+        Self::with_window(connection, WINDOW)
+    }
+
+    fn with_window(connection: SqliteConnection, window: Duration) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let (home, returned) = mpsc::unbounded_channel();
         let task = Task {
             requests: receiver,
             home,
             returned,
+            window,
             postponed: None,
             failed: None,
         };
@@ -147,6 +152,7 @@ struct Task {
     requests: mpsc::UnboundedReceiver<Request>,
     home: mpsc::UnboundedSender<Returned>,
     returned: mpsc::UnboundedReceiver<Returned>,
+    window: Duration,
     /// A request that is not for a group, met while one was being gathered.
     postponed: Option<Request>,
     /// Set for good when the disk refused a flush: what was lost is unknown until a restart.
@@ -155,13 +161,13 @@ struct Task {
 
 /// The members of a group whose savepoints were released.
 struct Group {
-    began: Instant,
+    closes: Instant,
     waiting: Vec<oneshot::Sender<Result<()>>>,
 }
 
 impl Group {
     fn takes_more(&self) -> bool {
-        self.waiting.len() < GROUP && self.began.elapsed() < WINDOW
+        self.waiting.len() < GROUP && Instant::now() < self.closes
     }
 
     fn tell(self, outcome: &Result<()>) {
@@ -229,7 +235,7 @@ impl Task {
         first: oneshot::Sender<Result<Lease>>,
     ) -> Option<SqliteConnection> {
         let mut group = Group {
-            began: Instant::now(),
+            closes: Instant::now() + self.window,
             waiting: Vec::new(),
         };
         let mut member = Some(first);
@@ -366,4 +372,106 @@ async fn data_version(connection: &mut SqliteConnection) -> Result<i64> {
         .fetch_one(connection)
         .await?;
     Ok(row.try_get(0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+
+    use super::*;
+
+    /// So that two writers share a group however slow the machine is.
+    const AN_HOUR: Duration = Duration::from_secs(3600);
+
+    /// A file that may not grow beyond a few pages, as on a full disk.
+    async fn small(directory: &tempfile::TempDir) -> SqliteConnection {
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("small.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let mut connection = options.connect().await.unwrap();
+        for text in [
+            "CREATE TABLE t (a BLOB) STRICT",
+            "PRAGMA max_page_count = 20",
+        ] {
+            sqlx::query(text).execute(&mut connection).await.unwrap();
+        }
+        connection
+    }
+
+    async fn insert(lease: &mut Lease, bytes: i64) -> Result<()> {
+        let query = sqlx::query("INSERT INTO t (a) VALUES (zeroblob($1))").bind(bytes);
+        query.execute(lease.connection()?).await?;
+        Ok(())
+    }
+
+    async fn rows(writer: &Writer) -> i64 {
+        let mut lease = writer.lease().await.unwrap();
+        let query = sqlx::query("SELECT COUNT(*) FROM t");
+        let row = query.fetch_one(lease.connection().unwrap()).await.unwrap();
+        row.get(0)
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_nobody_of_the_group_is_told_that_it_is_stored() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
+        let mut first = writer.lease().await.unwrap();
+        insert(&mut first, 10).await.unwrap();
+        // Waits for its turn in the same group.
+        let second = tokio::spawn({
+            let writer = writer.clone();
+            async move { writer.lease().await.unwrap() }
+        });
+        tokio::task::yield_now().await;
+        let first = tokio::spawn(first.commit());
+        let mut second = second.await.unwrap();
+        assert_eq!(insert(&mut second, 1_000_000).await, Err(Error::Full));
+        drop(second);
+        // SQLite ends the whole transaction or only the statement; whoever was told no is not
+        // there, and whoever was told yes is.
+        let told = first.await.unwrap();
+        assert_eq!(rows(&writer).await, i64::from(told.is_ok()));
+        let mut third = writer.lease().await.unwrap();
+        insert(&mut third, 10).await.unwrap();
+        third.commit().await.unwrap();
+        assert_eq!(rows(&writer).await, 1 + i64::from(told.is_ok()));
+    }
+
+    #[tokio::test]
+    async fn when_sqlite_ends_a_transaction_by_itself_the_group_hears_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
+        let mut first = writer.lease().await.unwrap();
+        insert(&mut first, 10).await.unwrap();
+        let second = tokio::spawn({
+            let writer = writer.clone();
+            async move { writer.lease().await.unwrap() }
+        });
+        tokio::task::yield_now().await;
+        let first = tokio::spawn(first.commit());
+        let mut second = second.await.unwrap();
+        // What a full disk or a failed read does in the middle of a statement.
+        sqlx::query("ROLLBACK")
+            .execute(second.connection().unwrap())
+            .await
+            .unwrap();
+        assert!(matches!(second.commit().await, Err(Error::Unavailable(_))));
+        assert!(matches!(first.await.unwrap(), Err(Error::Unavailable(_))));
+        assert_eq!(rows(&writer).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_nobody_waited_for_goes_home() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
+        for _ in 0..100 {
+            let lease = writer.lease();
+            futures_util::future::poll_immediate(Box::pin(lease)).await;
+        }
+        assert_eq!(rows(&writer).await, 0);
+        writer.close().await;
+        assert!(matches!(writer.lease().await, Err(Error::Unavailable(_))));
+    }
 }

@@ -1,0 +1,569 @@
+//! Facts: what a decision is made from, and that lists say the same as decisions.
+
+use std::collections::BTreeSet;
+
+use crate::accounts::{name, organization, package, repository, team, user};
+use crate::home::at;
+use crate::{Home, on_both};
+use naru_metadata::grants::PackageFilter;
+use naru_metadata::{Conn, Cursor, accounts, grants, packages, repositories, teams};
+use naru_model::policy::{self, Caller};
+use naru_model::{
+    AccountId, AccountKind, Credential, OrganizationRole, PackageId, PackagePath,
+    PackagePermission, PackageState, PackageType, Principal, RepositoryId, RepositoryRole, Role,
+    TeamRole, TokenId, Transport, Visibility, WorkflowPackages,
+};
+
+on_both!(
+    of_what_is_not_there_there_are_no_facts,
+    the_best_of_every_role_is_found,
+    a_package_that_is_not_deleted_comes_before_those_that_are,
+    a_legacy_package_follows_the_repository_in_its_name,
+    a_workflow_is_known_by_its_repository,
+    a_suspended_caller_is_not_active,
+    lists_show_exactly_what_may_be_read,
+    a_list_is_cut_into_pages_and_filtered,
+);
+
+pub(crate) fn session(user: AccountId) -> Principal {
+    Principal::User {
+        user,
+        site_admin: false,
+        credential: Credential::session(),
+    }
+}
+
+fn workflow(repository: RepositoryId) -> Principal {
+    Principal::Workflow {
+        repository,
+        packages: Some(WorkflowPackages::Write),
+        token: TokenId::new(1),
+        transport: Transport::Bearer,
+    }
+}
+
+fn path(package_type: PackageType, owner: &str, package: &str) -> PackagePath {
+    PackagePath {
+        package_type,
+        owner: name(owner),
+        name: package.parse().unwrap(),
+    }
+}
+
+async fn of_what_is_not_there_there_are_no_facts(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let cat = user(&mut tx, "cat").await;
+    let nowhere = path(PackageType::Container, "nobody", "image");
+    for principal in [Principal::ANONYMOUS, Principal::System] {
+        let facts = grants::package_facts(&mut tx, &principal, &nowhere)
+            .await
+            .unwrap();
+        assert_eq!(facts, policy::PackageFacts::default());
+    }
+    let facts = grants::package_facts(&mut tx, &session(cat), &nowhere)
+        .await
+        .unwrap();
+    let caller = Caller {
+        active: true,
+        ..Caller::default()
+    };
+    assert_eq!(
+        facts,
+        policy::PackageFacts {
+            caller,
+            ..policy::PackageFacts::default()
+        }
+    );
+    assert_eq!(
+        grants::caller_facts(&mut tx, &session(cat)).await.unwrap(),
+        caller
+    );
+    let stranger = session(AccountId::new(404));
+    let facts = grants::caller_facts(&mut tx, &stranger).await.unwrap();
+    assert_eq!(facts, Caller::default());
+}
+
+async fn the_best_of_every_role_is_found(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let octo = organization(&mut tx, "octo").await;
+    let cat = user(&mut tx, "cat").await;
+    let image = package(&mut tx, octo, PackageType::Container, "image").await;
+    let app = repository(&mut tx, octo, "app", Visibility::Internal).await;
+    accounts::set_member(&mut tx, octo, cat, OrganizationRole::Member, at(1))
+        .await
+        .unwrap();
+    grants::set_user(&mut tx, image, cat, Role::Read, at(1))
+        .await
+        .unwrap();
+    let team_roles = [
+        ("one", Role::Read, RepositoryRole::Maintain),
+        ("two", Role::Admin, RepositoryRole::Triage),
+        ("none", Role::Admin, RepositoryRole::Admin),
+    ];
+    for (slug, role, repository_role) in team_roles {
+        let team = team(&mut tx, octo, slug).await;
+        if slug != "none" {
+            teams::set_member(&mut tx, team, cat, TeamRole::Member, at(1))
+                .await
+                .unwrap();
+        }
+        let granted = if slug == "none" {
+            Role::Admin
+        } else {
+            role.min(Role::Write)
+        };
+        grants::set_team(&mut tx, image, team, granted, at(1))
+            .await
+            .unwrap();
+        repositories::set_team_role(&mut tx, app, team, repository_role, at(1))
+            .await
+            .unwrap();
+    }
+    repositories::set_user_role(&mut tx, app, cat, RepositoryRole::Read, at(1))
+        .await
+        .unwrap();
+    packages::set_repository(&mut tx, image, Some(app), true, at(1))
+        .await
+        .unwrap();
+    packages::publish(&mut tx, image, at(2)).await.unwrap();
+
+    let path = path(PackageType::Container, "Octo", "image");
+    let facts = grants::package_facts(&mut tx, &session(cat), &path)
+        .await
+        .unwrap();
+    let owner = facts.owner.unwrap();
+    assert_eq!((owner.id, owner.kind), (octo, AccountKind::Organization));
+    let found = facts.package.unwrap();
+    assert_eq!((found.id, found.state), (image, PackageState::Live));
+    assert_eq!(
+        (found.visibility, found.inherit_access),
+        (Visibility::Private, true)
+    );
+    let linked = facts.repository.unwrap();
+    assert_eq!((linked.id, linked.visibility), (app, Visibility::Internal));
+    assert_eq!(
+        facts.caller,
+        Caller {
+            active: true,
+            organization_role: Some(OrganizationRole::Member),
+            grant: Some(Role::Read),
+            team_grant: Some(Role::Write),
+            repository_role: Some(RepositoryRole::Maintain),
+            workflow: None,
+        }
+    );
+    let path = "octo/app".parse().unwrap();
+    let facts = grants::repository_facts(&mut tx, &session(cat), &path)
+        .await
+        .unwrap();
+    assert_eq!(facts.repository, Some(linked));
+    assert_eq!(facts.caller.repository_role, Some(RepositoryRole::Maintain));
+    let facts = grants::account_facts(&mut tx, &session(cat), &name("OCTO"))
+        .await
+        .unwrap();
+    assert_eq!(facts.account, Some(owner));
+    assert_eq!(
+        facts.caller.organization_role,
+        Some(OrganizationRole::Member)
+    );
+}
+
+async fn a_package_that_is_not_deleted_comes_before_those_that_are(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let cat = user(&mut tx, "cat").await;
+    let path = path(PackageType::Container, "cat", "image");
+    let facts = async |tx: &mut Conn| {
+        grants::package_facts(tx, &session(cat), &path)
+            .await
+            .unwrap()
+            .package
+    };
+    let mut last = None;
+    for deleted in [10, 20, 30] {
+        let id = package(&mut tx, cat, PackageType::Container, "image").await;
+        assert_eq!(facts(&mut tx).await.unwrap().state, PackageState::Hidden);
+        packages::publish(&mut tx, id, at(2)).await.unwrap();
+        assert_eq!(facts(&mut tx).await.unwrap().id, id);
+        assert!(
+            packages::delete(&mut tx, id, at(deleted), Some(cat))
+                .await
+                .unwrap()
+        );
+        last = Some(id);
+    }
+    let found = facts(&mut tx).await.unwrap();
+    assert_eq!((Some(found.id), found.state), (last, PackageState::Deleted));
+}
+
+async fn a_legacy_package_follows_the_repository_in_its_name(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let octo = organization(&mut tx, "octo").await;
+    let app = repository(&mut tx, octo, "App", Visibility::Public).await;
+    let path = path(PackageType::Docker, "octo", "app/image");
+    let facts = grants::package_facts(&mut tx, &Principal::ANONYMOUS, &path)
+        .await
+        .unwrap();
+    assert_eq!((facts.package, facts.repository.unwrap().id), (None, app));
+    repositories::delete(&mut tx, app, at(2)).await.unwrap();
+    let facts = grants::package_facts(&mut tx, &Principal::ANONYMOUS, &path)
+        .await
+        .unwrap();
+    assert_eq!(facts.repository, None);
+}
+
+async fn a_workflow_is_known_by_its_repository(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let octo = organization(&mut tx, "octo").await;
+    let app = repository(&mut tx, octo, "app", Visibility::Internal).await;
+    let image = package(&mut tx, octo, PackageType::Container, "image").await;
+    grants::set_repository(&mut tx, image, app, Role::Write, at(1))
+        .await
+        .unwrap();
+    let path = path(PackageType::Container, "octo", "image");
+    let facts = grants::package_facts(&mut tx, &workflow(app), &path)
+        .await
+        .unwrap();
+    let runs_in = facts.caller.workflow.unwrap();
+    assert_eq!(
+        (runs_in.owner, runs_in.visibility),
+        (octo, Visibility::Internal)
+    );
+    assert_eq!(
+        (facts.caller.active, facts.caller.grant),
+        (true, Some(Role::Write))
+    );
+    repositories::delete(&mut tx, app, at(2)).await.unwrap();
+    let facts = grants::package_facts(&mut tx, &workflow(app), &path)
+        .await
+        .unwrap();
+    assert_eq!(facts.caller, Caller::default());
+}
+
+async fn a_suspended_caller_is_not_active(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let cat = user(&mut tx, "cat").await;
+    accounts::set_suspended(&mut tx, cat, Some(at(2)), at(2))
+        .await
+        .unwrap();
+    assert!(
+        !grants::caller_facts(&mut tx, &session(cat))
+            .await
+            .unwrap()
+            .active
+    );
+    accounts::set_suspended(&mut tx, cat, None, at(3))
+        .await
+        .unwrap();
+    assert!(
+        grants::caller_facts(&mut tx, &session(cat))
+            .await
+            .unwrap()
+            .active
+    );
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(sides).unwrap()).unwrap()
+    }
+
+    fn one_in(&mut self, sides: usize) -> bool {
+        self.below(sides) == 0
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+/// A small world, and everybody in it.
+struct World {
+    owners: Vec<AccountId>,
+    packages: Vec<PackageId>,
+    principals: Vec<Principal>,
+}
+
+async fn a_world(tx: &mut Conn, dice: &mut Dice) -> World {
+    let mut users = Vec::new();
+    for login in ["ann", "bob", "cid", "dan"] {
+        let id = user(tx, login).await;
+        if dice.one_in(5) {
+            accounts::set_suspended(tx, id, Some(at(2)), at(2))
+                .await
+                .unwrap();
+        }
+        users.push(id);
+    }
+    let octo = organization(tx, "octo").await;
+    let other = organization(tx, "other").await;
+    for user in &users {
+        for organization in [octo, other] {
+            if dice.one_in(2) {
+                let role = dice.of(OrganizationRole::ALL);
+                accounts::set_member(tx, organization, *user, role, at(2))
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+    let owners = vec![users[0], octo, other];
+    let teams = some_teams(tx, dice, &[octo, other], &users).await;
+    let mut repositories = Vec::new();
+    for owner in &owners {
+        for name in ["app", "lib"] {
+            let visibility = dice.of(Visibility::ALL);
+            repositories.push(repository(tx, *owner, name, visibility).await);
+        }
+    }
+    roles_in_repositories(tx, dice, &repositories, &users, &teams).await;
+    let mut packages = Vec::new();
+    for owner in &owners {
+        packages.extend(some_packages(tx, dice, *owner, &repositories).await);
+    }
+    grants_on_packages(tx, dice, &packages, &users, &teams, &repositories).await;
+    for repository in &repositories {
+        if dice.one_in(6) {
+            repositories::delete(tx, *repository, at(4)).await.unwrap();
+        }
+    }
+    let mut principals = vec![Principal::ANONYMOUS, Principal::System];
+    principals.extend(users.into_iter().map(session));
+    principals.extend(repositories.into_iter().map(workflow));
+    World {
+        owners,
+        packages,
+        principals,
+    }
+}
+
+async fn some_teams(
+    tx: &mut Conn,
+    dice: &mut Dice,
+    organizations: &[AccountId],
+    users: &[AccountId],
+) -> Vec<naru_model::TeamId> {
+    let mut teams = Vec::new();
+    for organization in organizations {
+        for slug in ["core", "docs"] {
+            let team = team(tx, *organization, slug).await;
+            for user in users {
+                if dice.one_in(3) {
+                    let role = TeamRole::Member;
+                    teams::set_member(tx, team, *user, role, at(2))
+                        .await
+                        .unwrap();
+                }
+            }
+            teams.push(team);
+        }
+    }
+    teams
+}
+
+async fn roles_in_repositories(
+    tx: &mut Conn,
+    dice: &mut Dice,
+    repositories: &[RepositoryId],
+    users: &[AccountId],
+    teams: &[naru_model::TeamId],
+) {
+    for repository in repositories {
+        for user in users {
+            if dice.one_in(5) {
+                let role = dice.of(RepositoryRole::ALL);
+                repositories::set_user_role(tx, *repository, *user, role, at(2))
+                    .await
+                    .unwrap();
+            }
+        }
+        for team in teams {
+            if dice.one_in(6) {
+                let role = dice.of(RepositoryRole::ALL);
+                repositories::set_team_role(tx, *repository, *team, role, at(2))
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+}
+
+async fn some_packages(
+    tx: &mut Conn,
+    dice: &mut Dice,
+    owner: AccountId,
+    repositories: &[RepositoryId],
+) -> Vec<PackageId> {
+    let names = [
+        (PackageType::Container, "one"),
+        (PackageType::Container, "two"),
+        (PackageType::Container, "app/deep"),
+        (PackageType::Docker, "app/image"),
+        (PackageType::Docker, "lib/image"),
+        (PackageType::Docker, "gone/image"),
+    ];
+    let mut packages = Vec::new();
+    for (package_type, name) in names {
+        let id = package(tx, owner, package_type, name).await;
+        let visibility = dice.of(Visibility::ALL);
+        packages::set_visibility(tx, id, visibility, at(2))
+            .await
+            .unwrap();
+        if dice.one_in(2) {
+            let linked = Some(dice.of(repositories));
+            packages::set_repository(tx, id, linked, dice.one_in(2), at(2))
+                .await
+                .unwrap();
+        }
+        if !dice.one_in(6) {
+            packages::publish(tx, id, at(3)).await.unwrap();
+        }
+        if dice.one_in(7) {
+            packages::delete(tx, id, at(4), None).await.unwrap();
+        }
+        packages.push(id);
+    }
+    packages
+}
+
+async fn grants_on_packages(
+    tx: &mut Conn,
+    dice: &mut Dice,
+    packages: &[PackageId],
+    users: &[AccountId],
+    teams: &[naru_model::TeamId],
+    repositories: &[RepositoryId],
+) {
+    for package in packages {
+        for user in users {
+            if dice.one_in(5) {
+                grants::set_user(tx, *package, *user, dice.of(Role::ALL), at(2))
+                    .await
+                    .unwrap();
+            }
+        }
+        for team in teams {
+            if dice.one_in(6) {
+                grants::set_team(tx, *package, *team, dice.of(Role::ALL), at(2))
+                    .await
+                    .unwrap();
+            }
+        }
+        for repository in repositories {
+            if dice.one_in(6) {
+                let role = dice.of(Role::ALL);
+                grants::set_repository(tx, *package, *repository, role, at(2))
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+}
+
+async fn lists_show_exactly_what_may_be_read(home: Home) {
+    let db = home.open().await;
+    let (mut shown, mut withheld) = (0, 0);
+    for seed in 1..=12_u64 {
+        // Never committed: each world is alone.
+        let mut tx = db.write().await.unwrap();
+        let world = a_world(&mut tx, &mut Dice(0x9E37_79B9_7F4A_7C15 ^ seed)).await;
+        for principal in &world.principals {
+            let mut listed = BTreeSet::new();
+            for owner in &world.owners {
+                let filter = PackageFilter {
+                    owner: *owner,
+                    package_type: None,
+                    visibility: None,
+                };
+                let page =
+                    grants::visible_packages(&mut tx, principal, filter, Cursor::first(100)).await;
+                listed.extend(page.unwrap().items.into_iter().map(|package| package.id));
+            }
+            let mut readable = BTreeSet::new();
+            for package in &world.packages {
+                if may_read(&mut tx, principal, *package).await {
+                    readable.insert(*package);
+                }
+            }
+            assert_eq!(listed, readable, "world {seed}, {principal:?}");
+            shown += readable.len();
+            withheld += world.packages.len() - readable.len();
+        }
+    }
+    assert!(
+        shown > 300 && withheld > 300,
+        "{shown} shown, {withheld} withheld"
+    );
+}
+
+/// What the policy says of reading a published package.
+async fn may_read(tx: &mut Conn, principal: &Principal, package: PackageId) -> bool {
+    let Some(path) = grants::package_path(tx, package).await.unwrap() else {
+        return false;
+    };
+    let facts = grants::package_facts(tx, principal, &path).await.unwrap();
+    if facts
+        .package
+        .is_none_or(|package| package.state != PackageState::Live)
+    {
+        return false;
+    }
+    policy::decide_package(principal, PackagePermission::Read, &path, &facts).is_allowed()
+}
+
+async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let cat = user(&mut tx, "cat").await;
+    let mut made = Vec::new();
+    for number in 0..5 {
+        let package_type = dice_type(number);
+        let name = format!("app/image{number}");
+        let id = package(&mut tx, cat, package_type, &name).await;
+        packages::publish(&mut tx, id, at(2)).await.unwrap();
+        made.insert(0, id);
+    }
+    packages::set_visibility(&mut tx, made[0], Visibility::Public, at(3))
+        .await
+        .unwrap();
+    let all = PackageFilter {
+        owner: cat,
+        package_type: None,
+        visibility: None,
+    };
+    let mut seen = Vec::new();
+    let mut cursor = Some(Cursor::first(2));
+    while let Some(from) = cursor {
+        let page = grants::visible_packages(&mut tx, &session(cat), all, from)
+            .await
+            .unwrap();
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.into_iter().map(|package| package.id));
+        cursor = page.next;
+    }
+    assert_eq!(seen, made);
+    let legacy = PackageFilter {
+        package_type: Some(PackageType::Docker),
+        ..all
+    };
+    let public = PackageFilter {
+        visibility: Some(Visibility::Public),
+        ..all
+    };
+    for (filter, count) in [(legacy, 1), (public, 1)] {
+        let page = grants::visible_packages(&mut tx, &session(cat), filter, Cursor::first(9)).await;
+        assert_eq!(page.unwrap().items.len(), count);
+    }
+}
+
+const fn dice_type(number: usize) -> PackageType {
+    if number == 1 {
+        PackageType::Docker
+    } else {
+        PackageType::Container
+    }
+}
