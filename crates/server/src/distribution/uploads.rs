@@ -110,7 +110,7 @@ async fn source(
 }
 
 fn content_range(call: &Call<'_>) -> Result<Option<ContentRange>, Refused> {
-    let invalid = |text: String| Refused::Request(ErrorCode::BlobUploadInvalid, text);
+    let invalid = |text: String| Refused::Request(ErrorCode::RangeInvalid, text);
     match call.headers.get(CONTENT_RANGE) {
         None => Ok(None),
         Some(value) => value
