@@ -152,8 +152,14 @@ impl Server {
         } else {
             None
         };
-        let settings = configuration(certificates.as_ref(), database.as_ref(), bucket.as_ref());
-        write_settings(&directory.path().join("naru.toml"), &settings)?;
+        let mut settings = configuration(certificates.as_ref(), database.as_ref(), bucket.as_ref());
+        if database.is_some() {
+            // Several servers could share a PostgreSQL, so Naru makes no key for it by itself.
+            let key = directory.path().join("master.key");
+            write_private(&key, &"5eed".repeat(16))?;
+            settings.push_str(&format!("[secrets]\nmaster_key_file = {key:?}\n"));
+        }
+        write_private(&directory.path().join("naru.toml"), &settings)?;
         let mut process = serve(&plan, directory.path(), &log, "127.0.0.1:0")?;
         let url = wait_until_it_listens(&mut process)?;
         let first_words = process.output();
@@ -444,8 +450,8 @@ fn configuration(
     toml
 }
 
-/// Readable by its owner alone, since it may hold secrets.
-fn write_settings(path: &Path, text: &str) -> io::Result<()> {
+/// A file that is readable by its owner alone, since it may hold secrets.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();
     options

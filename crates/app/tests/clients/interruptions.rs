@@ -64,6 +64,8 @@ fn a_chunked_push_goes_on_where_it_was_when_the_server_was_killed() {
             "artifact",
             "put",
             "--artifact-type=application/vnd.naru.cargo",
+            "--file-title",
+            "--strip-dirs",
         ],
     )
     .unwrap();

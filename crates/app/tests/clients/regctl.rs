@@ -53,6 +53,8 @@ fn journey(server: Option<&'static Server>) {
         "artifact",
         "put",
         "--artifact-type=application/vnd.naru.cargo",
+        "--file-title",
+        "--strip-dirs",
         "-f",
     ]);
     succeeds(put.arg(&archive).arg(&cargo));
