@@ -143,9 +143,19 @@ impl FactsCache {
     /// A shared database is asked again after a second: another replica's change must bite within
     /// five. An embedded one only when something changed, or after a minute.
     pub(crate) fn new(shared: bool) -> Self {
-        let keep = if shared { Duration::from_secs(1) } else { Duration::from_secs(60) };
-        let entries = Cache::builder().max_capacity(100_000).time_to_live(keep).build();
-        Self { entries, epoch: AtomicU64::new(0) }
+        let keep = if shared {
+            Duration::from_secs(1)
+        } else {
+            Duration::from_secs(60)
+        };
+        let entries = Cache::builder()
+            .max_capacity(100_000)
+            .time_to_live(keep)
+            .build();
+        Self {
+            entries,
+            epoch: AtomicU64::new(0),
+        }
     }
 
     /// To be called after the commit of any change that access depends on, before the answer.
@@ -154,7 +164,10 @@ impl FactsCache {
     }
 
     fn forget_one(&self, principal: &Principal, path: &PackagePath) {
-        self.entries.invalidate(&FactsKey { caller: principal.into(), path: path.clone() });
+        self.entries.invalidate(&FactsKey {
+            caller: principal.into(),
+            path: path.clone(),
+        });
     }
 }
 
@@ -204,7 +217,11 @@ impl Registry {
             Grounds::Creation(_) => {
                 let owner = facts.owner.ok_or_else(|| absent(path))?.id;
                 let birth = policy::birth(&caller.principal, path, &facts);
-                Ok(PushTarget::New(NewTarget { owner, path: path.clone(), birth }))
+                Ok(PushTarget::New(NewTarget {
+                    owner,
+                    path: path.clone(),
+                    birth,
+                }))
             }
             _ => Ok(PushTarget::Existing(proof(caller, path, &facts)?)),
         }
@@ -231,13 +248,18 @@ impl Registry {
             return Ok(false);
         };
         drop(conn);
-        let decision = self.decide(&caller.principal, &path, PackagePermission::Read).await?;
+        let decision = self
+            .decide(&caller.principal, &path, PackagePermission::Read)
+            .await?;
         Ok(decision.is_allowed())
     }
 
     async fn facts(&self, principal: &Principal, path: &PackagePath) -> Result<Arc<PackageFacts>> {
         let epoch = self.facts_cache.epoch.load(Ordering::SeqCst);
-        let key = FactsKey { caller: principal.into(), path: path.clone() };
+        let key = FactsKey {
+            caller: principal.into(),
+            path: path.clone(),
+        };
         if let Some((at, facts)) = self.facts_cache.entries.get(&key)
             && at == epoch
         {
@@ -246,7 +268,9 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let facts = Arc::new(grants::package_facts(&mut conn, principal, path).await?);
         drop(conn);
-        self.facts_cache.entries.insert(key, (epoch, Arc::clone(&facts)));
+        self.facts_cache
+            .entries
+            .insert(key, (epoch, Arc::clone(&facts)));
         Ok(facts)
     }
 
@@ -306,7 +330,11 @@ impl Registry {
         if new.birth.repository.is_some() || new.path.package_type == PackageType::Container {
             return Ok(new.birth.repository);
         }
-        let name = new.path.name.legacy_repository().ok_or_else(|| absent(&new.path))?;
+        let name = new
+            .path
+            .name
+            .legacy_repository()
+            .ok_or_else(|| absent(&new.path))?;
         let visibility = Visibility::Private;
         let repository =
             repositories::find_or_create(conn, new.owner, &name, visibility, now).await?;
@@ -351,8 +379,7 @@ fn proof(caller: &Caller, path: &PackagePath, facts: &PackageFacts) -> Result<Au
     let (Some(package), Some(owner)) = (facts.package, facts.owner) else {
         return Err(absent(path));
     };
-    let push =
-        policy::decide_package(&caller.principal, PackagePermission::Write, path, facts);
+    let push = policy::decide_package(&caller.principal, PackagePermission::Write, path, facts);
     Ok(Authorized {
         id: package.id,
         owner: owner.id,
@@ -363,5 +390,8 @@ fn proof(caller: &Caller, path: &PackagePath, facts: &PackageFacts) -> Result<Au
 }
 
 fn absent(path: &PackagePath) -> Error {
-    Error::NotFound { what: "package", name: path.to_string() }
+    Error::NotFound {
+        what: "package",
+        name: path.to_string(),
+    }
 }

@@ -4,11 +4,11 @@
 //! Facts are read inside the transaction that acts on the decision, so nothing changes between the
 //! two.
 
-use naru_metadata::{Conn, Tx, changes, grants};
-use naru_model::policy;
+use naru_metadata::{Conn, Tx, accounts, changes, grants};
+use naru_model::policy::{self, Refusal};
 use naru_model::{
-    AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Principal, RepositoryId,
-    RepositoryPath, RepositoryPermission,
+    Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Principal,
+    RepositoryId, RepositoryPath, RepositoryPermission,
 };
 
 use crate::error::{Error, Result};
@@ -84,6 +84,23 @@ pub(crate) async fn account(
         id: account.id,
         kind: account.kind,
     })
+}
+
+/// The account of this name, for whoever has signed in: that there is one is no secret to them,
+/// and no scope is needed to know it. What it owns is decided for each thing.
+///
+/// # Errors
+/// [`Error::Refused`] for nobody; [`Error::AccountUnknown`].
+pub(crate) async fn profile(
+    conn: &mut Conn,
+    caller: &Caller,
+    name: &AccountName,
+) -> Result<Account> {
+    if caller.principal.is_anonymous() {
+        return Err(Error::Refused(Refusal::Unauthenticated));
+    }
+    let found = accounts::find(conn, name).await?;
+    found.ok_or_else(|| Error::AccountUnknown(name.to_string()))
 }
 
 /// As [`account`], of an organization: that a user has no members or teams is no refusal.

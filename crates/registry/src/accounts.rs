@@ -75,9 +75,7 @@ impl Registry {
     /// [`Error::Refused`]; [`Error::AccountUnknown`].
     pub async fn account(&self, caller: &Caller, login: &AccountName) -> Result<Account> {
         let mut conn = self.db.read().await?;
-        let permission = AccountPermission::ListPackages;
-        access::account(&mut conn, caller, login, permission).await?;
-        find(&mut conn, login).await
+        access::profile(&mut conn, caller, login).await
     }
 
     /// Suspends a user: from now on nothing may be done with the account.

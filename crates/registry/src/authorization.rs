@@ -241,12 +241,9 @@ mod tests {
 
     #[test]
     fn a_wrong_checksum_is_seen_without_any_look_up() {
-        let token = secret().expose().to_owned();
-        let wrong = format!(
-            "{}{}",
-            &token[..39],
-            if token.ends_with('0') { '1' } else { '0' }
-        );
+        let mut wrong = secret().expose().to_owned();
+        let last = wrong.pop().unwrap();
+        wrong.push(if last == '0' { '1' } else { '0' });
         for text in [
             format!("Bearer {wrong}"),
             format!("Bearer {}", BASE64.encode(&wrong)),
@@ -289,7 +286,7 @@ mod tests {
         for text in [format!("Bearer {token}"), basic, "Bearer a.b.c".to_owned()] {
             let printed = format!("{:?}", parse(&text));
             assert!(
-                !printed.contains(&token[4..]) && !printed.contains("a.b.c"),
+                !printed.contains(token.get(4..).unwrap()) && !printed.contains("a.b.c"),
                 "{printed}"
             );
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use naru_blobstore::StorageKey;
 pub use naru_blobstore::Opened as OpenedBlob;
+use naru_blobstore::StorageKey;
 use naru_metadata::links::{self, LinkTimes, LinkedBlob, PARKED};
 use naru_model::{EventKind, Moment};
 use naru_oci::Digest;
@@ -24,7 +24,11 @@ pub struct Leases {
 
 impl Leases {
     pub(crate) fn at(self, now: Moment) -> LinkTimes {
-        LinkTimes { now, lease_until: now.plus(self.lease), readable_until: now.plus(self.pin) }
+        LinkTimes {
+            now,
+            lease_until: now.plus(self.lease),
+            readable_until: now.plus(self.pin),
+        }
     }
 }
 
@@ -56,21 +60,35 @@ impl Registry {
         if package.may_push() {
             self.promise(package, digest, &blob, now).await?;
         }
-        let key = blob.storage_key.parse().map_err(|_| damaged_key(&blob.storage_key))?;
-        Ok(BlobInfo { digest: digest.clone(), size: blob.size, key })
+        let key = blob
+            .storage_key
+            .parse()
+            .map_err(|_| damaged_key(&blob.storage_key))?;
+        Ok(BlobInfo {
+            digest: digest.clone(),
+            size: blob.size,
+            key,
+        })
     }
 
     /// Opens a readable blob, whole or the `range` given as first byte and length.
     ///
     /// # Errors
     /// Those of the blob store; [`Error::Internal`] when the bytes are missing.
-    pub async fn open_blob(&self, blob: &BlobInfo, range: std::ops::Range<u64>) -> Result<OpenedBlob> {
+    pub async fn open_blob(
+        &self,
+        blob: &BlobInfo,
+        range: std::ops::Range<u64>,
+    ) -> Result<OpenedBlob> {
         match self.blobs.open(&blob.key, range).await {
             Ok(opened) => Ok(opened),
             Err(naru_blobstore::Error::Missing { .. }) => {
                 tracing::error!(digest = %blob.digest, key = %blob.key,
                     "the bytes of a blob are missing; `naru fsck` says what to do");
-                Err(Error::Internal(format!("the bytes of {} are missing", blob.digest)))
+                Err(Error::Internal(format!(
+                    "the bytes of {} are missing",
+                    blob.digest
+                )))
             }
             Err(error) => Err(error.into()),
         }
@@ -93,7 +111,10 @@ impl Registry {
             return Err(Error::BlobUnknown(digest.clone()));
         }
         if let Some(by) = links::keeper(&mut tx, package.id(), digest).await? {
-            return Err(Error::StillNeeded { digest: digest.clone(), by });
+            return Err(Error::StillNeeded {
+                digest: digest.clone(),
+                by,
+            });
         }
         links::hide(&mut tx, package.id(), digest, now).await?;
         let event = events::on_package(EventKind::BlobDeleted, caller, package, now)
@@ -121,7 +142,11 @@ impl Registry {
         let until = now.plus(self.settings.leases().lease);
         let renewed = links::renew(&mut tx, package.id(), digest, until, now).await?;
         tx.commit().await?;
-        if renewed { Ok(()) } else { Err(Error::BlobUnknown(digest.clone())) }
+        if renewed {
+            Ok(())
+        } else {
+            Err(Error::BlobUnknown(digest.clone()))
+        }
     }
 }
 

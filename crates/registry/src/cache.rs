@@ -67,7 +67,11 @@ impl ManifestCache {
                 .build()
         });
         let writes = (0..COUNTERS).map(|_| AtomicU64::new(0)).collect();
-        Self { entries, writes, everything: AtomicU64::new(0) }
+        Self {
+            entries,
+            writes,
+            everything: AtomicU64::new(0),
+        }
     }
 
     /// What is remembered, or the stamp to hand back with what is found.
@@ -77,7 +81,9 @@ impl ManifestCache {
         reference: &Reference,
     ) -> Result<Arc<CachedManifest>, Stamp> {
         let stamp = self.stamp(package);
-        let Some(entries) = &self.entries else { return Err(stamp) };
+        let Some(entries) = &self.entries else {
+            return Err(stamp);
+        };
         match entries.get(&(package, reference.clone())) {
             Some(entry) if entry.stamp == stamp => Ok(entry.manifest),
             _ => Err(stamp),
@@ -95,7 +101,10 @@ impl ManifestCache {
     ) -> Arc<CachedManifest> {
         let manifest = Arc::new(manifest);
         if let Some(entries) = &self.entries {
-            let entry = Entry { manifest: Arc::clone(&manifest), stamp };
+            let entry = Entry {
+                manifest: Arc::clone(&manifest),
+                stamp,
+            };
             entries.insert((package, reference.clone()), entry);
         }
         manifest
@@ -116,7 +125,9 @@ impl ManifestCache {
 
     fn stamp(&self, package: PackageId) -> Stamp {
         Stamp {
-            package: self.counter(package).map_or(0, |counter| counter.load(Ordering::SeqCst)),
+            package: self
+                .counter(package)
+                .map_or(0, |counter| counter.load(Ordering::SeqCst)),
             everything: self.everything.load(Ordering::SeqCst),
         }
     }
@@ -142,7 +153,9 @@ mod tests {
         CachedManifest {
             version: VersionId::new(1),
             digest: Digest::of(Algorithm::Sha256, text.as_bytes()),
-            media_type: MediaType::from("application/vnd.oci.image.manifest.v1+json".to_owned()),
+            media_type: "application/vnd.oci.image.manifest.v1+json"
+                .parse()
+                .unwrap(),
             content: Bytes::from_static(text.as_bytes()),
         }
     }

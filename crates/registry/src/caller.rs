@@ -16,7 +16,10 @@ impl Caller {
     /// The machine itself: jobs, and the command line beside the data.
     #[must_use]
     pub const fn system() -> Self {
-        Self { principal: Principal::System, request_id: None }
+        Self {
+            principal: Principal::System,
+            request_id: None,
+        }
     }
 
     /// Whose an upload is: `user:7`, `repository:9`.

@@ -165,7 +165,11 @@ pub enum BadCredential {
 }
 
 fn list(digests: &[Digest]) -> String {
-    digests.iter().map(Digest::as_str).collect::<Vec<_>>().join(", ")
+    digests
+        .iter()
+        .map(Digest::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl From<naru_metadata::Error> for Error {

@@ -14,7 +14,9 @@ pub(crate) fn on_package(
     package: &Authorized,
     now: Moment,
 ) -> NewEvent {
-    caller.event(kind, now).on_package(package.owner(), package.id())
+    caller
+        .event(kind, now)
+        .on_package(package.owner(), package.id())
 }
 
 /// Writes the event; it stands or falls with the transaction.

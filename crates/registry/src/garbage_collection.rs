@@ -233,7 +233,10 @@ impl Registry {
     async fn remove_object(&self, row: &TrashRow) -> Result<()> {
         let digest = row.digest.as_deref().unwrap_or("none");
         let Ok(key) = row.storage_key.parse::<StorageKey>() else {
-            tracing::error!(key = row.storage_key, "a key in the trash cannot be read; forgotten");
+            tracing::error!(
+                key = row.storage_key,
+                "a key in the trash cannot be read; forgotten"
+            );
             return Ok(());
         };
         self.blobs.delete(&key).await?;
@@ -242,9 +245,16 @@ impl Registry {
     }
 
     async fn put_off(&self, row: &TrashRow, error: &str, done: &mut Collected) -> Result<()> {
-        tracing::warn!(key = row.storage_key, error, "an object could not be removed");
+        tracing::warn!(
+            key = row.storage_key,
+            error,
+            "an object could not be removed"
+        );
         let shift = u32::try_from(row.attempts.clamp(0, 6)).unwrap_or(6);
-        let later = self.clock.now().plus(Duration::from_secs(600) * 2_u32.pow(shift));
+        let later = self
+            .clock
+            .now()
+            .plus(Duration::from_secs(600) * 2_u32.pow(shift));
         let mut tx = self.db.write().await?;
         collector::retry_at(&mut tx, &row.storage_key, later).await?;
         tx.commit().await?;

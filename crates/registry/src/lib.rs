@@ -152,9 +152,14 @@ impl Registry {
     /// An upload id with 122 random bits.
     pub(crate) fn new_upload_id(&self) -> Result<UploadId> {
         let mut random = [0; 16];
-        self.random.fill(&mut random).map_err(|error| Error::Internal(error.to_string()))?;
-        let id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
-        id.parse().map_err(|_| Error::Internal("a UUID is no upload id".to_owned()))
+        self.random
+            .fill(&mut random)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        let id = uuid::Builder::from_random_bytes(random)
+            .into_uuid()
+            .to_string();
+        id.parse()
+            .map_err(|_| Error::Internal("a UUID is no upload id".to_owned()))
     }
 
     /// Whether the database answers.
@@ -169,7 +174,9 @@ impl Registry {
 
     pub(crate) fn new_storage_key(&self) -> Result<StorageKey> {
         let mut random = [0; 12];
-        self.random.fill(&mut random).map_err(|error| Error::Internal(error.to_string()))?;
+        self.random
+            .fill(&mut random)
+            .map_err(|error| Error::Internal(error.to_string()))?;
         let millis = u64::try_from(self.clock.now().as_micros() / 1000).unwrap_or(0);
         Ok(StorageKey::fresh(millis, random))
     }

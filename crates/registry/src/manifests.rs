@@ -62,7 +62,9 @@ impl Registry {
         if accept.accepts(&manifest.media_type) {
             Ok(manifest)
         } else {
-            Err(Error::NotAcceptable { media_type: manifest.media_type.to_string() })
+            Err(Error::NotAcceptable {
+                media_type: manifest.media_type.to_string(),
+            })
         }
     }
 
@@ -82,9 +84,12 @@ impl Registry {
                 versions::find_by_digest(&mut conn, package, digest).await?
             }
         };
-        let found = found
-            .ok_or_else(|| Error::ManifestUnknown { reference: reference.to_string() })?;
-        Ok(self.manifest_cache.put(package, reference, cached(found)?, stamp))
+        let found = found.ok_or_else(|| Error::ManifestUnknown {
+            reference: reference.to_string(),
+        })?;
+        Ok(self
+            .manifest_cache
+            .put(package, reference, cached(found)?, stamp))
     }
 
     /// Takes a manifest (end-7). Everything it needs must be there; manifest, references, tags,
@@ -104,23 +109,37 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let package = self.package_for_push(&mut tx, caller, target, now).await?;
-        let place = Place { owner: target.owner(), package };
+        let place = Place {
+            owner: target.owner(),
+            package,
+        };
         let version = self.store(&mut tx, caller, place, &parsed, now).await?;
         for tag in &tags {
             let kind = target.package_type();
-            let write = TagWrite { owner: place.owner, package, kind, tag, version };
+            let write = TagWrite {
+                owner: place.owner,
+                package,
+                kind,
+                tag,
+                version,
+            };
             self.write_tag(&mut tx, caller, write, now).await?;
         }
         let published = self.publish(&mut tx, caller, target, package, now).await?;
         if !tags.is_empty() {
-            self.link_by_label(&mut tx, caller, package, &parsed.manifest, now).await?;
+            self.link_by_label(&mut tx, caller, package, &parsed.manifest, now)
+                .await?;
         }
         tx.commit().await?;
         self.manifest_cache.changed(package);
         if published {
             self.access_changed();
         }
-        Ok(PushedManifest { digest: parsed.digest, subject: subject_of(&parsed.manifest), tags })
+        Ok(PushedManifest {
+            digest: parsed.digest,
+            subject: subject_of(&parsed.manifest),
+            tags,
+        })
     }
 
     /// Puts a manifest into the bin, with the tags that point at it (end-9 by digest).
@@ -138,11 +157,17 @@ impl Registry {
         let found = versions::header(&mut tx, package.id(), digest).await?;
         let version = found
             .filter(|version| version.deleted_at.is_none())
-            .ok_or_else(|| Error::ManifestUnknown { reference: digest.to_string() })?;
+            .ok_or_else(|| Error::ManifestUnknown {
+                reference: digest.to_string(),
+            })?;
         if let Some(by) = versions::parent(&mut tx, package.id(), digest).await? {
-            return Err(Error::StillNeeded { digest: digest.clone(), by });
+            return Err(Error::StillNeeded {
+                digest: digest.clone(),
+                by,
+            });
         }
-        self.bin_version(&mut tx, caller, package, version.id, now).await?;
+        self.bin_version(&mut tx, caller, package, version.id, now)
+            .await?;
         tx.commit().await?;
         self.manifest_cache.changed(package.id());
         Ok(())
@@ -152,7 +177,10 @@ impl Registry {
     fn parse(&self, put: &PutManifest) -> Result<Parsed> {
         let limit = self.settings.manifest_limit;
         if u64::try_from(put.content.len()).is_ok_and(|length| length > limit) {
-            return Err(Error::TooLarge { what: "the manifest", limit });
+            return Err(Error::TooLarge {
+                what: "the manifest",
+                limit,
+            });
         }
         let digest = checked_digest(&put.reference, &put.content)?;
         let manifest = Manifest::parse(&put.content, put.content_type.as_deref())?;
@@ -192,10 +220,14 @@ impl Registry {
         };
         let version = match versions::insert(conn, package, &new).await? {
             Some(version) => {
-                self.hold(conn, package, version, &parsed.manifest, now).await?;
+                self.hold(conn, package, version, &parsed.manifest, now)
+                    .await?;
                 version
             }
-            None => match self.existing(conn, package, &parsed.digest, now, by).await? {
+            None => match self
+                .existing(conn, package, &parsed.digest, now, by)
+                .await?
+            {
                 (version, false) => return Ok(version),
                 (version, true) => version,
             },
@@ -240,7 +272,9 @@ impl Registry {
     ) -> Result<()> {
         let blobs = self.required_blobs(conn, package, manifest, now).await?;
         let children = self.required_children(conn, package, manifest).await?;
-        if !self.settings.sparse_indexes && !(blobs.missing.is_empty() && children.missing.is_empty()) {
+        if !self.settings.sparse_indexes
+            && !(blobs.missing.is_empty() && children.missing.is_empty())
+        {
             let missing = [blobs.missing, children.missing].concat();
             return Err(Error::ManifestBlobUnknown(missing));
         }
@@ -267,7 +301,10 @@ impl Registry {
         let usable = links::usable(conn, package, &digests, now).await?;
         let mut required = Required::default();
         for descriptor in wanted {
-            match usable.iter().find(|found| found.digest == descriptor.digest) {
+            match usable
+                .iter()
+                .find(|found| found.digest == descriptor.digest)
+            {
                 Some(found) => {
                     same_size(descriptor, found.size)?;
                     required.present.push(found.digest.clone());
@@ -293,7 +330,11 @@ impl Registry {
         let mut required = Required::default();
         for child in wanted {
             let known = live.contains(&child.digest);
-            let list = if known { &mut required.present } else { &mut required.missing };
+            let list = if known {
+                &mut required.present
+            } else {
+                &mut required.missing
+            };
             list.push(child.digest.clone());
         }
         Ok(required)
@@ -347,7 +388,10 @@ fn checked_digest(reference: &Reference, content: &[u8]) -> Result<Digest> {
             if actual == *expected {
                 return Ok(actual);
             }
-            Err(Error::DigestMismatch { expected: expected.clone(), actual: actual.to_string() })
+            Err(Error::DigestMismatch {
+                expected: expected.clone(),
+                actual: actual.to_string(),
+            })
         }
     }
 }
@@ -369,7 +413,11 @@ fn same_size(descriptor: &Descriptor, actual: u64) -> Result<()> {
         return Ok(());
     }
     let what = format!("the blob {}", descriptor.digest);
-    Err(Error::SizeInvalid { what, expected: descriptor.size, actual })
+    Err(Error::SizeInvalid {
+        what,
+        expected: descriptor.size,
+        actual,
+    })
 }
 
 fn cached(found: StoredManifest) -> Result<CachedManifest> {
@@ -383,5 +431,6 @@ fn cached(found: StoredManifest) -> Result<CachedManifest> {
 
 /// A media type as a row has it: it was a valid one when it was written.
 pub(crate) fn stored_type(text: String) -> Result<MediaType> {
-    text.parse().map_err(|_| Error::Internal(format!("a row has the media type `{text}`")))
+    text.parse()
+        .map_err(|_| Error::Internal(format!("a row has the media type `{text}`")))
 }

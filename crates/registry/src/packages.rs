@@ -4,7 +4,7 @@
 use naru_metadata::grants::PackageFilter;
 use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages, repositories};
 use naru_model::{
-    AccountKind, AccountName, AccountPermission, EventKind, Package, PackagePath,
+    AccountKind, AccountName, AccountPermission, EventKind, Moment, Package, PackagePath,
     PackagePermission, PackageState, PackageType, Repository, RepositoryId, RepositoryPath,
     RepositoryPermission, Role, Team, TeamSlug, User, Visibility,
 };
@@ -134,7 +134,7 @@ impl Registry {
     /// tags, visibility, grants and link.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller administered it; [`Error::NotFound`];
+    /// [`Error::Refused`] unless the caller administered it; [`Error::NotFound`], also after 30 days;
     /// [`Error::Exists`] when the name was taken meanwhile.
     pub async fn restore_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
         let package = self
@@ -154,6 +154,9 @@ impl Registry {
             } else {
                 absent(path)
             });
+        }
+        if self.is_past_restoring(found.deleted_at, now) {
+            return Err(absent(path));
         }
         match packages::restore(&mut tx, package.id(), now).await {
             Ok(_) => {}
@@ -340,6 +343,13 @@ impl Registry {
         packages::set_repository(&mut tx, package.id(), None, false, now).await?;
         let event = events::on_package(EventKind::PackageUnlinked, caller, &package, now);
         self.commit_access_change(tx, event).await
+    }
+}
+
+impl Registry {
+    /// Whether the time in which something can be restored is over.
+    pub(crate) fn is_past_restoring(&self, deleted_at: Option<Moment>, now: Moment) -> bool {
+        deleted_at.is_some_and(|at| now.since(at) > self.settings.bin_time())
     }
 }
 

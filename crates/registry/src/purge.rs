@@ -3,6 +3,8 @@
 //! It cannot be undone. Bytes follow through the collector, in its order and after its delays;
 //! only when told to [`PurgeOptions::at_once`] are the delays left out.
 
+use std::time::Duration;
+
 use naru_metadata::{Conn, collector, packages, versions};
 use naru_model::{EventKind, Moment, PackageId, PackagePath, VersionId};
 use naru_oci::Digest;
@@ -122,6 +124,9 @@ impl Registry {
         done: &mut Purged,
         progress: &(dyn Fn(&Purged) + Send + Sync),
     ) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        packages::end_bin_time(&mut tx, None, self.end_of_bin_time()).await?;
+        tx.commit().await?;
         loop {
             let mut tx = self.db.write().await?;
             let before = just_after(self.clock.now());
@@ -148,6 +153,7 @@ impl Registry {
     ) -> Result<()> {
         let mut tx = self.db.write().await?;
         packages::bin_versions_of_deleted(&mut tx, package, self.clock.now()).await?;
+        packages::end_bin_time(&mut tx, Some(package), self.end_of_bin_time()).await?;
         tx.commit().await?;
         loop {
             let mut tx = self.db.write().await?;
@@ -226,6 +232,13 @@ impl Registry {
         Ok(())
     }
 
+    /// What was deleted before can no longer be restored, and its row goes when nothing holds it.
+    fn end_of_bin_time(&self) -> Moment {
+        self.clock
+            .now()
+            .minus(self.settings.bin_time() + Duration::from_secs(1))
+    }
+
     /// Takes loose links and puts their bytes into the trash as if its delay were over. The moment
     /// that counts lies just ahead, so that leases which end now have ended.
     async fn condemn_at_once(&self) -> Result<usize> {
@@ -247,5 +260,5 @@ impl Registry {
 }
 
 fn just_after(now: Moment) -> Moment {
-    now.plus(std::time::Duration::from_micros(1))
+    now.plus(Duration::from_micros(1))
 }

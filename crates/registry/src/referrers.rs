@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use naru_metadata::versions::{self, ReferrersQuery, Version};
 use naru_metadata::Conn;
+use naru_metadata::versions::{self, ReferrersQuery, Version};
 use naru_model::{PackageId, VersionId};
 use naru_oci::{Descriptor, Digest, FallbackTag, Manifest};
 
@@ -40,7 +40,9 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let first = after.is_none();
         let after = match after {
-            Some(last) => versions::header(&mut conn, package.id(), last).await?.map(|v| v.id),
+            Some(last) => versions::header(&mut conn, package.id(), last)
+                .await?
+                .map(|v| v.id),
             None => None,
         };
         let query = ReferrersQuery {
@@ -52,8 +54,13 @@ impl Registry {
         let wanted = usize::try_from(PAGE).unwrap_or(usize::MAX);
         let more = found.len() > wanted;
         found.truncate(wanted);
-        let next = more.then(|| found.last().map(|last| last.digest.clone())).flatten();
-        let mut descriptors = found.into_iter().map(descriptor).collect::<Result<Vec<_>>>()?;
+        let next = more
+            .then(|| found.last().map(|last| last.digest.clone()))
+            .flatten();
+        let mut descriptors = found
+            .into_iter()
+            .map(descriptor)
+            .collect::<Result<Vec<_>>>()?;
         if first {
             let listed = fallback(&mut conn, package.id(), subject).await?;
             fold(&mut descriptors, listed, artifact_type);
@@ -65,12 +72,18 @@ impl Registry {
 fn descriptor(version: Version) -> Result<Descriptor> {
     let annotations: BTreeMap<String, String> = match &version.annotations {
         Some(json) => serde_json::from_str(json).map_err(|error| {
-            Error::Internal(format!("annotations of version {} cannot be read: {error}", version.id))
+            Error::Internal(format!(
+                "annotations of version {} cannot be read: {error}",
+                version.id
+            ))
         })?,
         None => BTreeMap::new(),
     };
-    let mut descriptor =
-        Descriptor::new(stored_type(version.media_type)?, version.digest, version.size);
+    let mut descriptor = Descriptor::new(
+        stored_type(version.media_type)?,
+        version.digest,
+        version.size,
+    );
     descriptor.artifact_type = version.artifact_type.map(stored_type).transpose()?;
     descriptor.annotations = annotations;
     Ok(descriptor)
@@ -97,10 +110,15 @@ fn fold(descriptors: &mut Vec<Descriptor>, listed: Vec<Descriptor>, artifact_typ
     let mut seen: HashSet<Digest> = descriptors.iter().map(|d| d.digest.clone()).collect();
     let wanted = |d: &Descriptor| {
         artifact_type.is_none_or(|wanted| {
-            d.artifact_type.as_ref().is_some_and(|found| found.as_str() == wanted)
+            d.artifact_type
+                .as_ref()
+                .is_some_and(|found| found.as_str() == wanted)
         })
     };
     descriptors.extend(
-        listed.into_iter().filter(|d| wanted(d)).filter(|d| seen.insert(d.digest.clone())),
+        listed
+            .into_iter()
+            .filter(|d| wanted(d))
+            .filter(|d| seen.insert(d.digest.clone())),
     );
 }

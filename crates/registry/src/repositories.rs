@@ -91,8 +91,7 @@ impl Registry {
         owner: &AccountName,
     ) -> Result<Vec<Repository>> {
         let mut conn = self.db.read().await?;
-        let permission = AccountPermission::ListPackages;
-        let found = access::account(&mut conn, caller, owner, permission).await?;
+        let found = access::profile(&mut conn, caller, owner).await?;
         let mut seen = Vec::new();
         for repository in repositories::of_owner(&mut conn, found.id()).await? {
             let path = RepositoryPath {

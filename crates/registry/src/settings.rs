@@ -72,7 +72,10 @@ const fn hours(hours: u64) -> Duration {
 
 impl Settings {
     pub(crate) const fn leases(&self) -> Leases {
-        Leases { lease: hours(self.lease_hours), pin: hours(self.pin_hours) }
+        Leases {
+            lease: hours(self.lease_hours),
+            pin: hours(self.pin_hours),
+        }
     }
 
     /// The largest blob that a registry takes.

@@ -53,7 +53,10 @@ impl Registry {
         let n = n.map_or(default, |n| n.min(most));
         let limit = i64::try_from(n).unwrap_or(i64::MAX - 1);
         if limit == 0 {
-            return Ok(TagPage { names: Vec::new(), more: false });
+            return Ok(TagPage {
+                names: Vec::new(),
+                more: false,
+            });
         }
         let mut conn = self.db.read().await?;
         let last = last.unwrap_or_default();
@@ -80,20 +83,31 @@ impl Registry {
         if caller.principal.is_anonymous() {
             return Err(Error::Refused(Refusal::Unauthenticated));
         }
-        let n = n.unwrap_or(self.settings.tags_page).min(self.settings.tags_page_limit);
+        let n = n
+            .unwrap_or(self.settings.tags_page)
+            .min(self.settings.tags_page_limit);
         let wanted = usize::try_from(n).unwrap_or(usize::MAX);
         let mut names: Vec<String> = Vec::new();
         let mut owner = last.map_or_else(String::new, |last| last.owner().to_owned());
-        let mut name = last.and_then(|last| last.rest()).unwrap_or_default().to_owned();
+        let mut name = last
+            .and_then(|last| last.rest())
+            .unwrap_or_default()
+            .to_owned();
         loop {
             let mut conn = self.db.read().await?;
             let batch = packages::catalog(&mut conn, registry, &owner, &name, BATCH).await?;
             drop(conn);
-            let Some(end) = batch.last() else { return Ok(TagPage { names, more: false }) };
+            let Some(end) = batch.last() else {
+                return Ok(TagPage { names, more: false });
+            };
             (owner, name) = (end.owner.key().to_owned(), end.name.as_str().to_owned());
             for path in &batch {
                 let read = PackagePermission::Read;
-                if !self.decide(&caller.principal, path, read).await?.is_allowed() {
+                if !self
+                    .decide(&caller.principal, path, read)
+                    .await?
+                    .is_allowed()
+                {
                     continue;
                 }
                 if names.len() == wanted {
@@ -108,17 +122,13 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::ManifestUnknown`] when there is no such tag; [`Error::TagImmutable`].
-    pub async fn delete_tag(
-        &self,
-        caller: &Caller,
-        package: &Authorized,
-        tag: &Tag,
-    ) -> Result<()> {
+    pub async fn delete_tag(&self, caller: &Caller, package: &Authorized, tag: &Tag) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let found = tags::find(&mut tx, package.id(), tag.as_str()).await?;
-        let found =
-            found.ok_or_else(|| Error::ManifestUnknown { reference: tag.to_string() })?;
+        let found = found.ok_or_else(|| Error::ManifestUnknown {
+            reference: tag.to_string(),
+        })?;
         let change = caller.tag_change(TagReason::Delete, now);
         tags::remove(&mut tx, package.id(), tag.as_str(), change).await?;
         versions::touch(&mut tx, found.version, now).await?;
@@ -143,14 +153,26 @@ impl Registry {
         now: Moment,
     ) -> Result<()> {
         let before = tags::find(conn, write.package, write.tag.as_str()).await?;
-        if before.as_ref().is_some_and(|before| before.version == write.version) {
+        if before
+            .as_ref()
+            .is_some_and(|before| before.version == write.version)
+        {
             return Ok(());
         }
         if before.is_some() && self.is_immutable(&write) {
-            return Err(Error::TagImmutable { tag: write.tag.to_string() });
+            return Err(Error::TagImmutable {
+                tag: write.tag.to_string(),
+            });
         }
         let change = caller.tag_change(TagReason::Push, now);
-        tags::put(conn, write.package, write.tag.as_str(), write.version, change).await?;
+        tags::put(
+            conn,
+            write.package,
+            write.tag.as_str(),
+            write.version,
+            change,
+        )
+        .await?;
         versions::touch(conn, write.version, now).await?;
         let event = caller
             .event(EventKind::TagMoved, now)

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use naru_blobstore::{StorageKey, Upload, UploadState};
+use naru_metadata::Conn;
 use naru_metadata::collector::{self, TrashReason};
 use naru_metadata::links::{self, PutBlob};
 use naru_metadata::uploads::{self, UploadRow};
 use naru_metadata::versions::{self, GapKind};
-use naru_metadata::Conn;
 use naru_model::{Moment, PackageId};
 use naru_oci::{ContentRange, Digest, UploadId};
 use parking_lot::Mutex;
@@ -117,10 +117,14 @@ impl OpenUploads {
 
     /// Lets go of uploads that no request has touched since `before`; they go on from their rows.
     pub(crate) fn let_go(&self, before: Moment) {
-        self.slots.lock().retain(|_, slot| match slot.parked.try_lock() {
-            Ok(parked) => parked.as_ref().is_some_and(|parked| parked.touched >= before),
-            Err(_) => true,
-        });
+        self.slots
+            .lock()
+            .retain(|_, slot| match slot.parked.try_lock() {
+                Ok(parked) => parked
+                    .as_ref()
+                    .is_some_and(|parked| parked.touched >= before),
+                Err(_) => true,
+            });
     }
 }
 
@@ -136,7 +140,9 @@ impl Registry {
         begin: BeginUpload,
     ) -> Result<Begun> {
         if let Some(digest) = begin.mount
-            && self.mount(caller, target, &digest, begin.from.as_ref()).await?
+            && self
+                .mount(caller, target, &digest, begin.from.as_ref())
+                .await?
         {
             return Ok(Begun::Mounted(digest));
         }
@@ -161,7 +167,11 @@ impl Registry {
         tx.commit().await?;
         self.may_be_born(target);
         let mut writing = self.uploads.take_over(&id).await;
-        *writing.parked = Some(Parked { row, upload, touched: now });
+        *writing.parked = Some(Parked {
+            row,
+            upload,
+            touched: now,
+        });
         Ok(Begun::Open(UploadStatus { id, offset: 0 }))
     }
 
@@ -192,7 +202,8 @@ impl Registry {
             }
         };
         let size = finished?;
-        self.record_retrying(caller, target, None, digest, size, &key).await
+        self.record_retrying(caller, target, None, digest, size, &key)
+            .await
     }
 
     /// Where an upload stands (end-13).
@@ -208,7 +219,10 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let row = uploads::find(&mut conn, &id.to_string()).await?;
         let row = self.own(caller, target, row)?;
-        Ok(UploadStatus { id: id.clone(), offset: row.offset })
+        Ok(UploadStatus {
+            id: id.clone(),
+            offset: row.offset,
+        })
     }
 
     /// Takes a chunk (end-5). What was received is durable before the answer.
@@ -230,7 +244,10 @@ impl Registry {
         let mut parked = self.claim(caller, target, id, &mut writing).await?;
         let limit = self.settings.layer_limit_of(target.package_type());
         let received = match stands_at(&parked.upload, chunk.range) {
-            Ok(()) => self.receive(limit, &mut parked.upload, chunk, &writing.cut).await,
+            Ok(()) => {
+                self.receive(limit, &mut parked.upload, chunk, &writing.cut)
+                    .await
+            }
             Err(error) => Err(error),
         };
         let status = self.save(id, parked, &mut writing).await?;
@@ -257,7 +274,10 @@ impl Registry {
         let mut parked = self.claim(caller, target, id, &mut writing).await?;
         let limit = self.settings.layer_limit_of(target.package_type());
         let received = match stands_at(&parked.upload, chunk.range) {
-            Ok(()) => self.receive(limit, &mut parked.upload, chunk, &writing.cut).await,
+            Ok(()) => {
+                self.receive(limit, &mut parked.upload, chunk, &writing.cut)
+                    .await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = received {
@@ -269,7 +289,8 @@ impl Registry {
         self.uploads.forget(id);
         match outcome {
             Ok(size) => {
-                self.record_retrying(caller, target, Some(&parked.row), digest, size, &key).await
+                self.record_retrying(caller, target, Some(&parked.row), digest, size, &key)
+                    .await
             }
             Err(error @ Error::DigestMismatch { .. }) => {
                 self.end(&parked.row, TrashReason::Upload).await?;
@@ -415,13 +436,21 @@ impl Registry {
             _ => self.resume(&row).await?,
         };
         upload.set_epoch(row.epoch);
-        Ok(Parked { row, upload, touched: now })
+        Ok(Parked {
+            row,
+            upload,
+            touched: now,
+        })
     }
 
     /// What is left of it may be less than the row says, or nothing, after a power cut.
     async fn resume(&self, row: &UploadRow) -> Result<Upload> {
         let key: StorageKey = row.storage_key.parse().map_err(|_| Error::UploadUnknown)?;
-        let state = row.state.as_deref().map(UploadState::from_bytes).transpose()?;
+        let state = row
+            .state
+            .as_deref()
+            .map(UploadState::from_bytes)
+            .transpose()?;
         match self.blobs.resume(key, state.as_ref()).await {
             Err(naru_blobstore::Error::Missing { .. }) => Err(Error::UploadUnknown),
             other => Ok(other?),
@@ -441,13 +470,23 @@ impl Registry {
         let expires_at = now.plus(self.settings.upload_expiry());
         let mut tx = self.db.write().await?;
         let row = &parked.row;
-        let saved =
-            uploads::save(&mut tx, &row.id, row.epoch, state.offset(), &bytes, expires_at).await?;
+        let saved = uploads::save(
+            &mut tx,
+            &row.id,
+            row.epoch,
+            state.offset(),
+            &bytes,
+            expires_at,
+        )
+        .await?;
         tx.commit().await?;
         if !saved {
             return Err(Error::UploadUnknown);
         }
-        let status = UploadStatus { id: id.clone(), offset: state.offset() };
+        let status = UploadStatus {
+            id: id.clone(),
+            offset: state.offset(),
+        };
         parked.row.offset = status.offset;
         parked.touched = now;
         *writing.parked = Some(parked);
@@ -467,7 +506,10 @@ impl Registry {
     {
         let said = chunk.range.map(|range| range.len()).or(chunk.length);
         if upload.offset().saturating_add(said.unwrap_or(0)) > limit {
-            return Err(Error::TooLarge { what: "the blob", limit });
+            return Err(Error::TooLarge {
+                what: "the blob",
+                limit,
+            });
         }
         if let Some(length) = said {
             upload.expect(length);
@@ -483,7 +525,10 @@ impl Registry {
             let Some(bytes) = next else { break };
             upload.append(bytes?).await?;
             if upload.offset() > limit {
-                return Err(Error::TooLarge { what: "the blob", limit });
+                return Err(Error::TooLarge {
+                    what: "the blob",
+                    limit,
+                });
             }
         }
         match (chunk.range, upload.offset() - begin) {
@@ -501,7 +546,10 @@ impl Registry {
         match upload.finish(digest).await {
             Ok(finished) => Ok(finished.size),
             Err(naru_blobstore::Error::DigestMismatch { expected, actual }) => {
-                Err(Error::DigestMismatch { expected, actual: actual.to_string() })
+                Err(Error::DigestMismatch {
+                    expected,
+                    actual: actual.to_string(),
+                })
             }
             Err(error) => Err(error.into()),
         }
@@ -538,7 +586,9 @@ impl Registry {
                 other => return other.map_err(RecordError::into_error),
             }
         }
-        self.record(caller, target, row, digest, size, key).await.map_err(RecordError::into_error)
+        self.record(caller, target, row, digest, size, key)
+            .await
+            .map_err(RecordError::into_error)
     }
 
     async fn record(
@@ -561,7 +611,8 @@ impl Registry {
             .package_for_push(&mut tx, caller, target, now)
             .await
             .map_err(RecordError::Other)?;
-        self.link_finished(&mut tx, package, digest, size, key, now).await?;
+        self.link_finished(&mut tx, package, digest, size, key, now)
+            .await?;
         tx.commit().await?;
         self.may_be_born(target);
         Ok(())
@@ -608,7 +659,10 @@ enum RecordError {
 
 impl RecordError {
     fn lost_race(&self) -> bool {
-        matches!(self, Self::Database(naru_metadata::Error::ForeignKey { .. }))
+        matches!(
+            self,
+            Self::Database(naru_metadata::Error::ForeignKey { .. })
+        )
     }
 
     fn into_error(self) -> Error {
@@ -629,9 +683,9 @@ impl From<naru_metadata::Error> for RecordError {
 /// A chunk with a range must begin where the upload stands.
 fn stands_at(upload: &Upload, range: Option<ContentRange>) -> Result<()> {
     match range {
-        Some(range) if range.start() != upload.offset() => {
-            Err(Error::RangeInvalid { offset: upload.offset() })
-        }
+        Some(range) if range.start() != upload.offset() => Err(Error::RangeInvalid {
+            offset: upload.offset(),
+        }),
         _ => Ok(()),
     }
 }

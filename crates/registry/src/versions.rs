@@ -137,6 +137,7 @@ impl Registry {
         let mut tx = self.db.write().await?;
         let found = find(&mut tx, package.id(), version).await?;
         let found = found.filter(|found| found.deleted_at.is_some());
+        let found = found.filter(|found| !self.is_past_restoring(found.deleted_at, now));
         let found = found.ok_or_else(|| unknown(version))?;
         let mut waiting = vec![found.id];
         let mut given_back = Vec::new();

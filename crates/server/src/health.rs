@@ -19,7 +19,10 @@ pub(crate) async fn ready(registry: &Registry) -> Response<Body> {
         Ok(()) => plain(StatusCode::OK, "ok\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            plain(StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n")
+            plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not ready; the log says why\n",
+            )
         }
     }
 }
@@ -28,7 +31,9 @@ pub(crate) async fn ready(registry: &Registry) -> Response<Body> {
 pub(crate) fn metrics(metrics: &Metrics) -> Response<Body> {
     let mut response = plain(StatusCode::OK, metrics.encode());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
@@ -38,10 +43,17 @@ pub(crate) async fn metrics_for_administrators(
     figures: &Metrics,
     request: &Request<RequestBody>,
 ) -> Response<Body> {
-    let presented = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let identity = registry.identify(Door::Rest, &Authorization::parse(presented)).await;
+    let presented = request
+        .headers()
+        .get(AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    let identity = registry
+        .identify(Door::Rest, &Authorization::parse(presented))
+        .await;
     match identity.map(Identity::into_principal) {
-        Ok(Principal::User { site_admin: true, .. }) => metrics(figures),
+        Ok(Principal::User {
+            site_admin: true, ..
+        }) => metrics(figures),
         _ => plain(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
@@ -51,6 +63,8 @@ pub(crate) fn welcome(arrival: &Arrival) -> Response<Body> {
     let host = &arrival.host;
     plain(
         StatusCode::OK,
-        format!("This is Naru, a container registry.\n\n    docker login {host}\n    docker pull {host}/OWNER/IMAGE:TAG\n"),
+        format!(
+            "This is Naru, a container registry.\n\n    docker login {host}\n    docker pull {host}/OWNER/IMAGE:TAG\n"
+        ),
     )
 }

@@ -104,9 +104,20 @@ impl HostSettings {
         let trusted = peer.is_some_and(|ip| self.trusted_proxies.iter().any(|n| n.contains(&ip)));
         let named = self.named_host(uri, headers, trusted)?;
         let registry = self.registry_at(named);
-        let scheme = self.scheme.unwrap_or_else(|| scheme(headers, connection, trusted));
-        let client = if trusted { forwarded_for(headers).or(peer) } else { peer };
-        Some(Arrival { registry, host: self.public_host(registry, named), scheme, client })
+        let scheme = self
+            .scheme
+            .unwrap_or_else(|| scheme(headers, connection, trusted));
+        let client = if trusted {
+            forwarded_for(headers).or(peer)
+        } else {
+            peer
+        };
+        Some(Arrival {
+            registry,
+            host: self.public_host(registry, named),
+            scheme,
+            client,
+        })
     }
 
     fn named_host<'a>(
@@ -124,7 +135,9 @@ impl HostSettings {
 
     fn registry_at(&self, named: &str) -> PackageType {
         let is = |configured: &Option<String>| {
-            configured.as_deref().is_some_and(|host| host.eq_ignore_ascii_case(named))
+            configured
+                .as_deref()
+                .is_some_and(|host| host.eq_ignore_ascii_case(named))
         };
         if is(&self.docker) {
             return PackageType::Docker;
@@ -159,13 +172,15 @@ impl HostSettings {
 }
 
 fn begins_with_docker(host: &str) -> bool {
-    host.get(..7).is_some_and(|begin| begin.eq_ignore_ascii_case("docker."))
+    host.get(..7)
+        .is_some_and(|begin| begin.eq_ignore_ascii_case("docker."))
 }
 
 /// A host name or address, with a port or without (RFC 3986, section 3.2): nothing that could
 /// break out of a header or a URL.
 fn is_host(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     !text.is_empty() && text.len() <= 255 && text.bytes().all(plain)
 }
 
@@ -175,7 +190,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn scheme(headers: &HeaderMap, connection: &ConnectionInfo, trusted: bool) -> Scheme {
-    let forwarded = trusted.then(|| text(headers, "x-forwarded-proto")).flatten();
+    let forwarded = trusted
+        .then(|| text(headers, "x-forwarded-proto"))
+        .flatten();
     match forwarded {
         Some("https") => Scheme::Https,
         Some("http") => Scheme::Http,
@@ -196,7 +213,11 @@ mod tests {
     fn arrival(settings: &HostSettings, host: &str) -> Option<Arrival> {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, host.parse().unwrap());
-        settings.arrival(&Uri::from_static("/v2/"), &headers, &ConnectionInfo::default())
+        settings.arrival(
+            &Uri::from_static("/v2/"),
+            &headers,
+            &ConnectionInfo::default(),
+        )
     }
 
     #[test]
@@ -256,7 +277,11 @@ mod tests {
         headers.insert("x-forwarded-host", "evil.example".parse().unwrap());
         let settings = HostSettings::default();
         let found = settings
-            .arrival(&Uri::from_static("/v2/"), &headers, &ConnectionInfo::default())
+            .arrival(
+                &Uri::from_static("/v2/"),
+                &headers,
+                &ConnectionInfo::default(),
+            )
             .unwrap();
         assert_eq!(found.origin(), "http://localhost");
     }

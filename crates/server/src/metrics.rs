@@ -36,8 +36,9 @@ struct KindLabel {
 }
 
 /// Upper bounds in seconds: a cached manifest takes microseconds, a layer minutes.
-const BUCKETS: [f64; 12] =
-    [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0];
+const BUCKETS: [f64; 12] = [
+    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0,
+];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -45,14 +46,24 @@ impl Default for Metrics {
         let listen = ListenMetrics::default();
         listen.register(&mut registry);
         let requests = Family::default();
-        let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
-        registry.register("http_answers", "Answers by kind of request", requests.clone());
+        let seconds =
+            Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        registry.register(
+            "http_answers",
+            "Answers by kind of request",
+            requests.clone(),
+        );
         registry.register(
             "http_answer_seconds",
             "Seconds until the head of the answer",
             seconds.clone(),
         );
-        Self { registry, listen, requests, seconds }
+        Self {
+            registry,
+            listen,
+            requests,
+            seconds,
+        }
     }
 }
 
@@ -64,9 +75,15 @@ impl Metrics {
         status: StatusCode,
         took: Duration,
     ) {
-        let labels = Labels { kind, method: word(method), status: status.as_u16() };
+        let labels = Labels {
+            kind,
+            method: word(method),
+            status: status.as_u16(),
+        };
         self.requests.get_or_create(&labels).inc();
-        self.seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+        self.seconds
+            .get_or_create(&KindLabel { kind })
+            .observe(took.as_secs_f64());
     }
 
     pub(crate) fn encode(&self) -> String {

@@ -60,7 +60,9 @@ pub enum SiteDoor {
 
 impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Site").field("door", &self.0.door).finish_non_exhaustive()
+        f.debug_struct("Site")
+            .field("door", &self.0.door)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,21 +90,41 @@ impl Site {
         door: SiteDoor,
         process: &str,
     ) -> Self {
-        let request_ids = RequestIds { begin: process.to_owned(), next: 1.into() };
-        Self(Arc::new(Parts { registry, hosts, metrics, door, request_ids }))
+        let request_ids = RequestIds {
+            begin: process.to_owned(),
+            next: 1.into(),
+        };
+        Self(Arc::new(Parts {
+            registry,
+            hosts,
+            metrics,
+            door,
+            request_ids,
+        }))
     }
 
     async fn answer(self, request: Request<RequestBody>) -> Response<Body> {
         let begun = Instant::now();
         let request_id = self.0.request_ids.next();
-        let connection = request.extensions().get::<ConnectionInfo>().cloned().unwrap_or_default();
+        let connection = request
+            .extensions()
+            .get::<ConnectionInfo>()
+            .cloned()
+            .unwrap_or_default();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let arrival = self.0.hosts.arrival(request.uri(), request.headers(), &connection);
-        let secure = arrival.as_ref().is_some_and(|arrival| arrival.scheme == Scheme::Https);
+        let arrival = self
+            .0
+            .hosts
+            .arrival(request.uri(), request.headers(), &connection);
+        let secure = arrival
+            .as_ref()
+            .is_some_and(|arrival| arrival.scheme == Scheme::Https);
         let mut response = self.contained(arrival, &request_id, request).await;
         finish(&mut response, &request_id, secure);
-        self.0.metrics.answered(kind_of(&path), &method, response.status(), begun.elapsed());
+        self.0
+            .metrics
+            .answered(kind_of(&path), &method, response.status(), begun.elapsed());
         tracing::debug!(
             request_id, %method, path, status = response.status().as_u16(),
             peer = connection.peer().map(tracing::field::display), "answered"
@@ -120,7 +142,10 @@ impl Site {
         let routed = std::panic::AssertUnwindSafe(self.route(arrival, request_id, request));
         routed.catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request_id, "a handler panicked");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, format!("internal error, request {request_id}\n"))
+            plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("internal error, request {request_id}\n"),
+            )
         })
     }
 
@@ -136,7 +161,10 @@ impl Site {
             return response;
         }
         if parts.door == SiteDoor::Internal {
-            return plain(StatusCode::NOT_FOUND, "this listener has /livez, /readyz and /metrics\n");
+            return plain(
+                StatusCode::NOT_FOUND,
+                "this listener has /livez, /readyz and /metrics\n",
+            );
         }
         let Some(arrival) = arrival else {
             return plain(StatusCode::BAD_REQUEST, "the request names no valid host\n");
@@ -168,9 +196,7 @@ impl Site {
         match path {
             "/livez" => Some(plain(StatusCode::OK, "ok\n")),
             "/readyz" => Some(health::ready(&parts.registry).await),
-            "/metrics" if parts.door == SiteDoor::Internal => {
-                Some(health::metrics(&parts.metrics))
-            }
+            "/metrics" if parts.door == SiteDoor::Internal => Some(health::metrics(&parts.metrics)),
             _ => None,
         }
     }
@@ -221,7 +247,9 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<Body>) -> Response<Body>
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, kind);
     response
 }
 

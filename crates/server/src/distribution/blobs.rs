@@ -1,5 +1,6 @@
 //! Blobs (end-2, end-10).
 
+use futures_util::TryStreamExt;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
@@ -7,7 +8,6 @@ use http::header::{
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use futures_util::TryStreamExt;
 use naru_model::PackagePermission;
 use naru_oci::{ByteRange, Digest, RepositoryName, headers};
 use naru_registry::blobs::{BlobInfo, OpenedBlob};
@@ -19,10 +19,15 @@ use crate::body::Body;
 /// `GET` and `HEAD`: the blob, a range of it, or that the client has it already.
 pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, digest: &Digest) -> Answer {
     let path = call.path(name)?;
-    let package =
-        call.registry.authorize(&call.caller, &path, PackagePermission::Read).await?;
+    let package = call
+        .registry
+        .authorize(&call.caller, &path, PackagePermission::Read)
+        .await?;
     let blob = call.registry.stat_blob(&package, digest).await?;
-    if call.header(IF_NONE_MATCH).is_some_and(|tags| names(tags, digest)) {
+    if call
+        .header(IF_NONE_MATCH)
+        .is_some_and(|tags| names(tags, digest))
+    {
         return Ok(described(empty(StatusCode::NOT_MODIFIED), digest));
     }
     let range = requested_range(call, &blob)?;
@@ -34,12 +39,14 @@ pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, digest: &Digest)
     let response = match call.registry.open_blob(&blob, bytes).await? {
         OpenedBlob::Redirect { url, .. } => return redirect(url.as_str()),
         OpenedBlob::File(file) => Response::new(Body::file_range(file, &call.connection)),
-        OpenedBlob::Stream(stream) => {
-            Response::new(Body::stream(StreamBody::new(stream.bytes.map_ok(Frame::data))))
-        }
+        OpenedBlob::Stream(stream) => Response::new(Body::stream(StreamBody::new(
+            stream.bytes.map_ok(Frame::data),
+        ))),
     };
     let mut response = content(described(response, digest));
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(length));
     if let Some(range) = range {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         response = response.with(headers::content_range(&range));
@@ -50,21 +57,29 @@ pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, digest: &Digest)
 /// `DELETE`: the link to it stops being readable at once.
 pub(super) async fn delete(call: &Call<'_>, name: &RepositoryName, digest: &Digest) -> Answer {
     let path = call.path(name)?;
-    let package =
-        call.registry.authorize(&call.caller, &path, PackagePermission::Delete).await?;
-    call.registry.delete_blob(&call.caller, &package, digest).await?;
+    let package = call
+        .registry
+        .authorize(&call.caller, &path, PackagePermission::Delete)
+        .await?;
+    call.registry
+        .delete_blob(&call.caller, &package, digest)
+        .await?;
     Ok(empty(StatusCode::ACCEPTED).with(headers::docker_content_digest(digest)))
 }
 
 fn head(blob: &BlobInfo) -> Response<Body> {
     let mut response = content(described(empty(StatusCode::OK), &blob.digest));
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(blob.size));
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(blob.size));
     response
 }
 
 /// A range only counts while the content is what the client has a part of; a digest always is.
 fn requested_range(call: &Call<'_>, blob: &BlobInfo) -> Result<Option<ByteRange>, Refused> {
-    let stale = call.header(IF_RANGE).is_some_and(|tag| !names(tag, &blob.digest));
+    let stale = call
+        .header(IF_RANGE)
+        .is_some_and(|tag| !names(tag, &blob.digest));
     match call.header(RANGE) {
         Some(range) if !stale && call.method != Method::HEAD => {
             ByteRange::parse(range, blob.size).map_err(Refused::Range)
@@ -105,7 +120,10 @@ fn content(mut response: Response<Body>) -> Response<Body> {
     let octets = HeaderValue::from_static("application/octet-stream");
     headers.insert(CONTENT_TYPE, octets);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("private, max-age=31536000, immutable"),
+    );
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     untrusted(response)
 }

@@ -60,7 +60,12 @@ struct Shape {
 
 impl Shape {
     fn new(status: StatusCode, info: impl Into<ErrorInfo>) -> Self {
-        Self { status, info: info.into(), challenge: None, headers: Vec::new() }
+        Self {
+            status,
+            info: info.into(),
+            challenge: None,
+            headers: Vec::new(),
+        }
     }
 
     fn code(code: ErrorCode) -> Self {
@@ -98,8 +103,16 @@ impl<'a> Situation<'a> {
         method: &Method,
         endpoint: Option<&'a Endpoint>,
     ) -> Self {
-        let scopes = endpoint.map(|endpoint| endpoint.scopes(method)).unwrap_or_default();
-        Self { arrival, endpoint, scopes, signed_in: false, ignored: None }
+        let scopes = endpoint
+            .map(|endpoint| endpoint.scopes(method))
+            .unwrap_or_default();
+        Self {
+            arrival,
+            endpoint,
+            scopes,
+            signed_in: false,
+            ignored: None,
+        }
     }
 
     pub(super) const fn signed_in(mut self, signed_in: bool) -> Self {
@@ -236,8 +249,10 @@ impl<'a> Situation<'a> {
             Error::Unsupported => Shape::code(ErrorCode::Unsupported),
             Error::ClientGone => Shape::text(ErrorCode::BlobUploadInvalid, error.to_string())
                 .status(StatusCode::REQUEST_TIMEOUT),
-            Error::NoSpace => Shape::text(ErrorCode::Unavailable, "no space is left on the registry")
-                .status(StatusCode::INSUFFICIENT_STORAGE),
+            Error::NoSpace => {
+                Shape::text(ErrorCode::Unavailable, "no space is left on the registry")
+                    .status(StatusCode::INSUFFICIENT_STORAGE)
+            }
             Error::Unavailable(cause) => {
                 tracing::warn!(request_id, cause, "temporarily unavailable");
                 Shape::code(ErrorCode::Unavailable).header(headers::retry_after(1))
@@ -254,8 +269,11 @@ impl<'a> Situation<'a> {
             Some(Endpoint::Manifest { .. }) => ErrorCode::ManifestInvalid,
             _ => ErrorCode::SizeInvalid,
         };
-        Shape::text(code, format!("{what} is larger than the {limit} bytes that this registry takes"))
-            .status(StatusCode::PAYLOAD_TOO_LARGE)
+        Shape::text(
+            code,
+            format!("{what} is larger than the {limit} bytes that this registry takes"),
+        )
+        .status(StatusCode::PAYLOAD_TOO_LARGE)
     }
 
     fn refusal(&self, refusal: &Refusal) -> Shape {

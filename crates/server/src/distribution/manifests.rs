@@ -17,11 +17,19 @@ use crate::listen::RequestBody;
 /// `GET` and `HEAD`: the manifest, byte for byte.
 pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, reference: &Reference) -> Answer {
     let path = call.path(name)?;
-    let package =
-        call.registry.authorize(&call.caller, &path, PackagePermission::Read).await?;
+    let package = call
+        .registry
+        .authorize(&call.caller, &path, PackagePermission::Read)
+        .await?;
     let accept = Accept::from_headers(&call.headers);
-    let manifest = call.registry.get_manifest(&package, reference, &accept).await?;
-    if call.header(IF_NONE_MATCH).is_some_and(|tags| names(tags, &manifest.digest)) {
+    let manifest = call
+        .registry
+        .get_manifest(&package, reference, &accept)
+        .await?;
+    if call
+        .header(IF_NONE_MATCH)
+        .is_some_and(|tags| names(tags, &manifest.digest))
+    {
         return Ok(described(empty(StatusCode::NOT_MODIFIED), &manifest.digest));
     }
     let body = match call.method {
@@ -54,7 +62,10 @@ pub(super) async fn put(
         content_type: call.header(CONTENT_TYPE).map(ToOwned::to_owned),
         content,
     };
-    let pushed = call.registry.put_manifest(&call.caller, &target, put).await?;
+    let pushed = call
+        .registry
+        .put_manifest(&call.caller, &target, put)
+        .await?;
     let location = Endpoint::Manifest {
         name: name.clone(),
         reference: Reference::Digest(pushed.digest.clone()),
@@ -67,7 +78,10 @@ pub(super) async fn put(
         response = response.with(headers::oci_subject(subject));
     }
     if !tags.is_empty() {
-        response = pushed.tags.iter().fold(response, |r, tag| r.with(headers::oci_tag(tag)));
+        response = pushed
+            .tags
+            .iter()
+            .fold(response, |r, tag| r.with(headers::oci_tag(tag)));
     }
     Ok(response)
 }
@@ -79,12 +93,20 @@ pub(super) async fn delete(
     reference: &Reference,
 ) -> Answer {
     let path = call.path(name)?;
-    let package =
-        call.registry.authorize(&call.caller, &path, PackagePermission::Delete).await?;
+    let package = call
+        .registry
+        .authorize(&call.caller, &path, PackagePermission::Delete)
+        .await?;
     match reference {
-        Reference::Tag(tag) => call.registry.delete_tag(&call.caller, &package, tag).await?,
+        Reference::Tag(tag) => {
+            call.registry
+                .delete_tag(&call.caller, &package, tag)
+                .await?
+        }
         Reference::Digest(digest) => {
-            call.registry.delete_manifest(&call.caller, &package, digest).await?;
+            call.registry
+                .delete_manifest(&call.caller, &package, digest)
+                .await?;
         }
     }
     Ok(empty(StatusCode::ACCEPTED))
@@ -93,8 +115,13 @@ pub(super) async fn delete(
 /// Reads the whole body, which is small, or says that it is too large before it has arrived.
 async fn read(call: &Call<'_>, body: RequestBody) -> Result<Bytes, Refused> {
     let limit = call.registry.settings().manifest_limit;
-    let too_large = || naru_registry::Error::TooLarge { what: "the manifest", limit };
-    let said = call.header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    let too_large = || naru_registry::Error::TooLarge {
+        what: "the manifest",
+        limit,
+    };
+    let said = call
+        .header(CONTENT_LENGTH)
+        .and_then(|length| length.parse::<u64>().ok());
     if said.is_some_and(|length| length > limit) {
         return Err(too_large().into());
     }

@@ -51,9 +51,13 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let endpoint = Endpoint::parse(&parts.method, parts.uri.path(), parts.uri.query());
-    let presented = parts.headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
-    let identified =
-        registry.identify(door(arrival.registry), &Authorization::parse(presented)).await;
+    let presented = parts
+        .headers
+        .get(AUTHORIZATION)
+        .map(http::HeaderValue::as_bytes);
+    let identified = registry
+        .identify(door(arrival.registry), &Authorization::parse(presented))
+        .await;
     let situation = Situation::new(arrival, &parts.method, endpoint.as_ref().ok());
     let identity = match identified {
         Ok(identity) => identity,
@@ -72,11 +76,18 @@ pub(crate) async fn answer(
         Ok(endpoint) => endpoint.clone(),
         Err(error) => return situation.answer(request_id, &Refused::Endpoint(error.clone())),
     };
-    let connection = parts.extensions.get::<ConnectionInfo>().cloned().unwrap_or_default();
+    let connection = parts
+        .extensions
+        .get::<ConnectionInfo>()
+        .cloned()
+        .unwrap_or_default();
     let call = Call {
         registry,
         arrival,
-        caller: Caller { principal, request_id: Some(request_id.to_owned()) },
+        caller: Caller {
+            principal,
+            request_id: Some(request_id.to_owned()),
+        },
         method: parts.method,
         endpoint,
         headers: parts.headers,
@@ -109,15 +120,26 @@ impl Call<'_> {
                 blobs::delete(self, name, digest).await
             }
             (Endpoint::Blob { name, digest }, _) => blobs::get(self, name, digest).await,
-            (Endpoint::Manifest { name, reference, tags }, &Method::PUT) => {
-                manifests::put(self, name, reference, tags, body).await
-            }
-            (Endpoint::Manifest { name, reference, .. }, &Method::DELETE) => {
-                manifests::delete(self, name, reference).await
-            }
-            (Endpoint::Manifest { name, reference, .. }, _) => {
-                manifests::get(self, name, reference).await
-            }
+            (
+                Endpoint::Manifest {
+                    name,
+                    reference,
+                    tags,
+                },
+                &Method::PUT,
+            ) => manifests::put(self, name, reference, tags, body).await,
+            (
+                Endpoint::Manifest {
+                    name, reference, ..
+                },
+                &Method::DELETE,
+            ) => manifests::delete(self, name, reference).await,
+            (
+                Endpoint::Manifest {
+                    name, reference, ..
+                },
+                _,
+            ) => manifests::get(self, name, reference).await,
             (Endpoint::TagsList { name, n, last }, _) => {
                 tags::list(self, name, *n, last.as_ref()).await
             }
@@ -128,9 +150,14 @@ impl Call<'_> {
             (Endpoint::Upload { name, id, .. }, &Method::PATCH) => {
                 uploads::append(self, name, id, body).await
             }
-            (Endpoint::Upload { name, id, digest: Some(digest) }, &Method::PUT) => {
-                uploads::finish(self, name, id, digest, body).await
-            }
+            (
+                Endpoint::Upload {
+                    name,
+                    id,
+                    digest: Some(digest),
+                },
+                &Method::PUT,
+            ) => uploads::finish(self, name, id, digest, body).await,
             (Endpoint::Upload { name, id, .. }, _) => uploads::cancel(self, name, id).await,
             (Endpoint::Referrers { name, digest, .. }, _) => {
                 referrers::list(self, name, digest).await
@@ -174,7 +201,9 @@ fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let value = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, value);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, value);
     response
 }
 

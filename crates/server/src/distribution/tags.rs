@@ -21,17 +21,29 @@ pub(super) async fn list(
     last: Option<&Tag>,
 ) -> Answer {
     let path = call.path(name)?;
-    let package =
-        call.registry.authorize(&call.caller, &path, PackagePermission::Read).await?;
+    let package = call
+        .registry
+        .authorize(&call.caller, &path, PackagePermission::Read)
+        .await?;
     let after = last.map(Tag::as_str);
-    let page = call.registry.list_tags(&package, after, n.map(u64::from)).await?;
-    let body = to_json(&TagsList { name: name.as_str(), tags: &page.names })?;
+    let page = call
+        .registry
+        .list_tags(&package, after, n.map(u64::from))
+        .await?;
+    let body = to_json(&TagsList {
+        name: name.as_str(),
+        tags: &page.names,
+    })?;
     let response = json(StatusCode::OK, body);
     let last = page.names.last().and_then(|last| last.parse().ok());
     match last {
         Some(last) if page.more => {
             let n = n.or_else(|| u32::try_from(page.names.len()).ok());
-            let next = Endpoint::TagsList { name: name.clone(), n, last: Some(last) };
+            let next = Endpoint::TagsList {
+                name: name.clone(),
+                n,
+                last: Some(last),
+            };
             Ok(response.with(headers::link_next("", &next)))
         }
         _ => Ok(response),
@@ -53,13 +65,18 @@ pub(super) async fn catalog(
         .registry
         .catalog(&call.caller, call.arrival.registry, last, n.map(u64::from))
         .await?;
-    let body = to_json(&Catalog { repositories: &page.names })?;
+    let body = to_json(&Catalog {
+        repositories: &page.names,
+    })?;
     let response = json(StatusCode::OK, body);
     let last = page.names.last().and_then(|last| last.parse().ok());
     match last {
         Some(last) if page.more => {
             let n = n.or_else(|| u32::try_from(page.names.len()).ok());
-            let next = Endpoint::Catalog { n, last: Some(last) };
+            let next = Endpoint::Catalog {
+                n,
+                last: Some(last),
+            };
             Ok(response.with(headers::link_next("", &next)))
         }
         _ => Ok(response),

@@ -50,8 +50,11 @@ pub(crate) async fn answer_token(
 ) -> Response<Body> {
     let situation = Situation::new(arrival, &Method::GET, None);
     if !matches!(*request.method(), Method::GET | Method::POST) {
-        return json(StatusCode::METHOD_NOT_ALLOWED, error_body(ErrorCode::Unsupported, None))
-            .with(headers::allow("GET, POST"));
+        return json(
+            StatusCode::METHOD_NOT_ALLOWED,
+            error_body(ErrorCode::Unsupported, None),
+        )
+        .with(headers::allow("GET, POST"));
     }
     match issue(registry, arrival, request_id, request).await {
         Ok(issued) => render(&issued),
@@ -79,12 +82,21 @@ async fn issue(
         asked.read(&form(body).await?);
     }
     let presented = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let authorization = asked.credential().unwrap_or_else(|| Authorization::parse(presented));
-    let identity = registry.identify(Door::TokenEndpoint, &authorization).await?;
+    let authorization = asked
+        .credential()
+        .unwrap_or_else(|| Authorization::parse(presented));
+    let identity = registry
+        .identify(Door::TokenEndpoint, &authorization)
+        .await?;
     let principal = identity.into_principal();
-    let caller = Caller { principal, request_id: Some(request_id.to_owned()) };
+    let caller = Caller {
+        principal,
+        request_id: Some(request_id.to_owned()),
+    };
     let scopes = Scopes::parse(asked.scopes.iter().map(String::as_str));
-    Ok(registry.issue_registry_token(&caller, arrival.registry, &scopes).await?)
+    Ok(registry
+        .issue_registry_token(&caller, arrival.registry, &scopes)
+        .await?)
 }
 
 impl Asked {
@@ -103,12 +115,18 @@ impl Asked {
     /// OAuth2's form carries the credential in the body.
     fn credential(&self) -> Option<Authorization> {
         let password = self.password.as_ref()?;
-        Some(Authorization::from_parts(self.username.as_deref().unwrap_or("token"), password))
+        Some(Authorization::from_parts(
+            self.username.as_deref().unwrap_or("token"),
+            password,
+        ))
     }
 }
 
 async fn form(body: RequestBody) -> Result<Bytes, Refused> {
-    let too_large = || Error::TooLarge { what: "the form", limit: 64 << 10 };
+    let too_large = || Error::TooLarge {
+        what: "the form",
+        limit: 64 << 10,
+    };
     let collected = Limited::new(body, FORM_LIMIT).collect().await;
     Ok(collected.map_err(|_| too_large())?.to_bytes())
 }
@@ -122,7 +140,9 @@ fn render(issued: &IssuedToken) -> Response<Body> {
     };
     let body = serde_json::to_vec(&answer).unwrap_or_default();
     let mut response = json(StatusCode::OK, body);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -16,14 +16,23 @@ use crate::listen::RequestBody;
 
 /// `POST`: mounts a blob, takes a whole one, or opens an upload.
 pub(super) async fn begin(call: &Call<'_>, body: RequestBody) -> Answer {
-    let Endpoint::Uploads { name, mount, from, digest, .. } = &call.endpoint else {
+    let Endpoint::Uploads {
+        name,
+        mount,
+        from,
+        digest,
+        ..
+    } = &call.endpoint
+    else {
         return Err(naru_registry::Error::Unsupported.into());
     };
     let path = call.path(name)?;
     let target = call.registry.authorize_push(&call.caller, &path).await?;
     if let Some(digest) = digest {
         let chunk = chunk(call, body, None)?;
-        call.registry.upload_whole(&call.caller, &target, digest, chunk).await?;
+        call.registry
+            .upload_whole(&call.caller, &target, digest, chunk)
+            .await?;
         return Ok(created(call, name, digest));
     }
     let from = match (mount, from) {
@@ -32,8 +41,15 @@ pub(super) async fn begin(call: &Call<'_>, body: RequestBody) -> Answer {
     };
     // A source that cannot be read is no source; the client uploads instead.
     let nowhere = from.is_none() && call.names_source();
-    let begin = BeginUpload { mount: mount.clone().filter(|_| !nowhere), from };
-    match call.registry.begin_upload(&call.caller, &target, begin).await? {
+    let begin = BeginUpload {
+        mount: mount.clone().filter(|_| !nowhere),
+        from,
+    };
+    match call
+        .registry
+        .begin_upload(&call.caller, &target, begin)
+        .await?
+    {
         Begun::Mounted(digest) => Ok(created(call, name, &digest)),
         Begun::Open(status) => Ok(progress(call, name, &status, StatusCode::ACCEPTED)),
     }
@@ -43,7 +59,10 @@ pub(super) async fn begin(call: &Call<'_>, body: RequestBody) -> Answer {
 pub(super) async fn status(call: &Call<'_>, name: &RepositoryName, id: &UploadId) -> Answer {
     let path = call.path(name)?;
     let target = call.registry.authorize_push(&call.caller, &path).await?;
-    let status = call.registry.upload_status(&call.caller, &target, id).await?;
+    let status = call
+        .registry
+        .upload_status(&call.caller, &target, id)
+        .await?;
     Ok(progress(call, name, &status, StatusCode::NO_CONTENT))
 }
 
@@ -57,7 +76,10 @@ pub(super) async fn append(
     let path = call.path(name)?;
     let target = call.registry.authorize_push(&call.caller, &path).await?;
     let chunk = chunk(call, body, content_range(call)?)?;
-    let status = call.registry.append_upload(&call.caller, &target, id, chunk).await?;
+    let status = call
+        .registry
+        .append_upload(&call.caller, &target, id, chunk)
+        .await?;
     Ok(progress(call, name, &status, StatusCode::ACCEPTED))
 }
 
@@ -72,7 +94,9 @@ pub(super) async fn finish(
     let path = call.path(name)?;
     let target = call.registry.authorize_push(&call.caller, &path).await?;
     let chunk = chunk(call, body, content_range(call)?)?;
-    call.registry.finish_upload(&call.caller, &target, id, digest, chunk).await?;
+    call.registry
+        .finish_upload(&call.caller, &target, id, digest, chunk)
+        .await?;
     Ok(created(call, name, digest))
 }
 
@@ -80,13 +104,22 @@ pub(super) async fn finish(
 pub(super) async fn cancel(call: &Call<'_>, name: &RepositoryName, id: &UploadId) -> Answer {
     let path = call.path(name)?;
     let target = call.registry.authorize_push(&call.caller, &path).await?;
-    call.registry.cancel_upload(&call.caller, &target, id).await?;
+    call.registry
+        .cancel_upload(&call.caller, &target, id)
+        .await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
 impl Call<'_> {
     fn names_source(&self) -> bool {
-        matches!(&self.endpoint, Endpoint::Uploads { mount: Some(_), from: Some(_), .. })
+        matches!(
+            &self.endpoint,
+            Endpoint::Uploads {
+                mount: Some(_),
+                from: Some(_),
+                ..
+            }
+        )
     }
 }
 
@@ -100,8 +133,14 @@ async fn source(
     use naru_model::policy::Refusal;
     use naru_registry::Error;
 
-    let Ok(path) = call.path(from) else { return Ok(None) };
-    match call.registry.authorize(&call.caller, &path, PackagePermission::Read).await {
+    let Ok(path) = call.path(from) else {
+        return Ok(None);
+    };
+    match call
+        .registry
+        .authorize(&call.caller, &path, PackagePermission::Read)
+        .await
+    {
         Ok(source) => Ok(Some(source)),
         Err(error @ Error::Refused(Refusal::TokenTooNarrow { .. })) => Err(error.into()),
         Err(Error::Refused(_) | Error::NotFound { .. }) => Ok(None),
@@ -128,20 +167,34 @@ fn chunk(
     range: Option<ContentRange>,
 ) -> Result<Chunk<impl Stream<Item = naru_registry::Result<Bytes>> + Send + Unpin + use<>>, Refused>
 {
-    if call.header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/")) {
+    if call
+        .header(CONTENT_TYPE)
+        .is_some_and(|kind| kind.starts_with("multipart/"))
+    {
         let text = "the body is the blob itself, as application/octet-stream".to_owned();
         return Err(Refused::Request(ErrorCode::BlobUploadInvalid, text));
     }
-    let length = call.header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    let body = body.into_data_stream().map(|bytes| bytes.map_err(|error| {
-        tracing::debug!(%error, "the body of an upload ended early");
-        naru_registry::Error::ClientGone
-    }));
-    Ok(Chunk { range, length, body })
+    let length = call
+        .header(CONTENT_LENGTH)
+        .and_then(|length| length.parse().ok());
+    let body = body.into_data_stream().map(|bytes| {
+        bytes.map_err(|error| {
+            tracing::debug!(%error, "the body of an upload ended early");
+            naru_registry::Error::ClientGone
+        })
+    });
+    Ok(Chunk {
+        range,
+        length,
+        body,
+    })
 }
 
 fn created(call: &Call<'_>, name: &RepositoryName, digest: &Digest) -> Response<Body> {
-    let blob = Endpoint::Blob { name: name.clone(), digest: digest.clone() };
+    let blob = Endpoint::Blob {
+        name: name.clone(),
+        digest: digest.clone(),
+    };
     empty(StatusCode::CREATED)
         .with(headers::location(&call.origin(), &blob))
         .with(headers::docker_content_digest(digest))
@@ -153,7 +206,11 @@ fn progress(
     status: &UploadStatus,
     code: StatusCode,
 ) -> Response<Body> {
-    let upload = Endpoint::Upload { name: name.clone(), id: status.id.clone(), digest: None };
+    let upload = Endpoint::Upload {
+        name: name.clone(),
+        id: status.id.clone(),
+        digest: None,
+    };
     empty(code)
         .with(headers::location(&call.origin(), &upload))
         .with(headers::upload_range(status.offset))
