@@ -12,6 +12,7 @@ mod beside;
 mod configuration;
 mod encrypted;
 mod example;
+mod grades;
 mod help;
 mod serving;
 mod support;
