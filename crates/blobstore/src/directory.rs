@@ -24,6 +24,7 @@ use naru_oci::Digest;
 use crate::error::{During, Error, Result};
 use crate::failpoint;
 use crate::hash::Rehasher;
+use crate::intake::Buffers;
 use crate::key::StorageKey;
 use crate::layout;
 use crate::opened::Opened;
@@ -44,7 +45,7 @@ pub(crate) struct Directory(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     root: PathBuf,
-    buffers: BufferPool,
+    buffers: Buffers,
     /// From how many bytes on a blob is written past the page cache.
     direct_from: Option<u64>,
     allow_unsafe_filesystem: bool,
@@ -69,7 +70,7 @@ impl Directory {
     }
 
     pub(crate) fn buffers(&self) -> &BufferPool {
-        &self.0.buffers
+        self.0.buffers.pool()
     }
 
     pub(crate) fn begin(&self, key: StorageKey) -> Result<DirectoryUpload> {
@@ -260,5 +261,7 @@ fn verify_file(path: &Path, digest: &Digest, size: u64) -> Result<Verdict> {
     })
 }
 
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod tests;

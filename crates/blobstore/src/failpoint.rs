@@ -12,6 +12,38 @@
 //! name, in the process with [`arm`] or in a child by text with [`arm_from`]. A detail, such as a
 //! storage key, lets tests that run side by side arm the same point for their own work only.
 
+/// The crash points of an upload into a directory, in the order they are passed: the file is made;
+/// bytes are about to be written, are written; the last byte has come; the digest is right; the
+/// data is about to be flushed, is flushed; its name; the directories above; a checkpoint is about
+/// to be told.
+pub const BLOBS_IN_A_DIRECTORY: &[&str] = &[
+    "blob.created",
+    "blob.append",
+    "blob.appended",
+    "finish.last_byte",
+    "finish.digest_ok",
+    "blob.flush",
+    "blob.synced",
+    "blob.dir_synced",
+    "blob.ancestors_synced",
+    "upload.checkpoint",
+];
+
+/// The crash points of an upload into a bucket.
+pub const BLOBS_IN_A_BUCKET: &[&str] = &[
+    "upload.checkpoint",
+    "s3.create",
+    "s3.part",
+    "finish.last_byte",
+    "finish.digest_ok",
+    "s3.complete",
+    "s3.completed",
+];
+
+/// The crash points of removing: before and after an upload is given up, before and after a blob
+/// is removed.
+pub const BLOBS_REMOVED: &[&str] = &["upload.abort", "blob.delete", "blob.deleted"];
+
 /// Passes the crash point of this name: `io::Result<()>`, an error where a test asked for one.
 #[macro_export]
 macro_rules! failpoint {

@@ -11,7 +11,7 @@ use crate::hash::Hasher;
 use crate::lane::Lane;
 
 /// How many buffers of one upload may be on their way, beside the one that fills.
-const IN_FLIGHT: usize = 2;
+pub(crate) const IN_FLIGHT: usize = 2;
 
 /// What takes the bytes of an upload in order, on a blocking thread.
 pub(crate) trait Sink: Send + 'static {

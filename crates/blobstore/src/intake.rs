@@ -1,11 +1,64 @@
 //! [`Intake`]: gathers the frames of a request body into aligned buffers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::{Buf, Bytes};
 use naru_handoff::{AlignedBuffer, BufferPool, PAGE};
 
+use crate::flow::IN_FLIGHT;
+
+/// The memory of all uploads of a store, and how many of them share it at the moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Buffers {
+    pool: BufferPool,
+    gathering: Arc<AtomicUsize>,
+}
+
+impl Buffers {
+    pub(crate) fn new(pool: BufferPool) -> Self {
+        Self {
+            pool,
+            gathering: Arc::default(),
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &BufferPool {
+        &self.pool
+    }
+
+    /// What a buffer should hold so that everybody who gathers now can have one that fills and
+    /// [`IN_FLIGHT`] on their way. Few sizes, chosen by what changes slowly, so that a buffer given
+    /// back fits who waits for one, and no memory is asked from or given to the system.
+    fn capacity(&self) -> usize {
+        let uploads = self.gathering.load(Ordering::Relaxed).max(1);
+        let share = self.pool.budget() / uploads.saturating_mul(IN_FLIGHT + 1);
+        let sizes = [BufferPool::LARGE, BufferPool::MEDIUM];
+        sizes
+            .into_iter()
+            .find(|&size| size <= share)
+            .unwrap_or(BufferPool::SMALL)
+    }
+
+    fn gather(&self) -> Gathering {
+        self.gathering.fetch_add(1, Ordering::Relaxed);
+        Gathering(self.gathering.clone())
+    }
+}
+
+/// One upload that gathers, as long as this lives.
+struct Gathering(Arc<AtomicUsize>);
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The front of every upload: counts bytes and fills one buffer at a time.
 pub(crate) struct Intake {
-    buffers: BufferPool,
+    buffers: Buffers,
+    gathering: Option<Gathering>,
     filling: Option<Filling>,
     offset: u64,
     /// Where the bytes announced so far end, or less when nothing was announced.
@@ -23,9 +76,10 @@ struct Filling {
 impl Intake {
     /// For bytes from `offset` on. Buffers end at multiples of a page, which suits direct writes,
     /// and none reaches over a multiple of `stride`, which is a multiple of a page itself.
-    pub(crate) fn new(buffers: BufferPool, offset: u64, stride: u64) -> Self {
+    pub(crate) fn new(buffers: Buffers, offset: u64, stride: u64) -> Self {
         Self {
             buffers,
+            gathering: None,
             filling: None,
             offset,
             expected_end: offset,
@@ -64,7 +118,7 @@ impl Intake {
             };
             let room = filling.limit.saturating_sub(filling.buffer.len());
             if room == 0 {
-                return self.rest();
+                return self.filled();
             }
             let taken = filling.buffer.push(bytes.get(..room).unwrap_or(bytes));
             bytes.advance(taken);
@@ -73,24 +127,36 @@ impl Intake {
         None
     }
 
-    /// What has been gathered and not been given yet.
+    /// What has been gathered and not been given yet; nothing more comes for now.
     pub(crate) fn rest(&mut self) -> Option<AlignedBuffer> {
+        self.gathering = None;
+        self.filled()
+    }
+
+    fn filled(&mut self) -> Option<AlignedBuffer> {
         self.filling.take().map(|filling| filling.buffer)
     }
 
-    async fn acquire(&self) -> Filling {
-        let coming = self.expected_end.saturating_sub(self.offset);
-        // Powers of two, so that buffers given back fit the next upload.
-        let at_most = match usize::try_from(coming) {
-            Ok(0) | Err(_) => usize::MAX,
-            Ok(coming) => coming.checked_next_power_of_two().unwrap_or(usize::MAX),
-        };
-        let buffer = self.buffers.acquire_for_load(at_most).await;
+    async fn acquire(&mut self) -> Filling {
+        self.gathering.get_or_insert_with(|| self.buffers.gather());
+        let buffer = self.buffers.pool.acquire(self.capacity()).await;
         let page = PAGE as u64;
         let to_page = buffer.capacity() as u64 - self.offset % page;
         let to_stride = self.stride - self.offset % self.stride;
         let limit = usize::try_from(to_page.min(to_stride)).unwrap_or(buffer.capacity());
         Filling { buffer, limit }
+    }
+
+    fn capacity(&self) -> usize {
+        let usual = self.buffers.capacity();
+        match usize::try_from(self.expected_end.saturating_sub(self.offset)) {
+            Ok(0) | Err(_) => usual,
+            // Powers of two, so that a buffer given back fits the next small upload.
+            Ok(coming) => coming
+                .checked_next_power_of_two()
+                .unwrap_or(usual)
+                .min(usual),
+        }
     }
 }
 
@@ -98,9 +164,36 @@ impl Intake {
 mod tests {
     use super::*;
 
+    fn buffers() -> Buffers {
+        Buffers::new(BufferPool::default())
+    }
+
+    #[tokio::test]
+    async fn buffers_are_smaller_the_more_uploads_share_them() {
+        let buffers = buffers();
+        let mut intakes = Vec::new();
+        for (uploads, size) in [
+            (1, 1 << 20),
+            (16, 1 << 20),
+            (17, 256 << 10),
+            (64, 256 << 10),
+            (65, 64 << 10),
+        ] {
+            while intakes.len() < uploads {
+                let mut intake = Intake::new(buffers.clone(), 0, 1 << 30);
+                intake.expect(1);
+                intake.take(&mut Bytes::from_static(b"x")).await;
+                intakes.push(intake);
+            }
+            assert_eq!(buffers.capacity(), size, "{uploads} uploads");
+        }
+        intakes.clear();
+        assert_eq!(buffers.capacity(), 1 << 20);
+    }
+
     #[tokio::test]
     async fn buffers_end_at_pages_and_strides() {
-        let mut intake = Intake::new(BufferPool::default(), 4095, 3 * PAGE as u64);
+        let mut intake = Intake::new(buffers(), 4095, 3 * PAGE as u64);
         let mut bytes = Bytes::from(vec![1; 5 * PAGE]);
         let mut lengths = Vec::new();
         while let Some(buffer) = intake.take(&mut bytes).await {
@@ -113,8 +206,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_fits_one_buffer_stays_in_it() {
-        let pool = BufferPool::default();
-        let mut intake = Intake::new(pool.clone(), 0, 1 << 30);
+        let buffers = buffers();
+        let pool = buffers.pool().clone();
+        let mut intake = Intake::new(buffers, 0, 1 << 30);
         intake.expect(5000);
         let mut bytes = Bytes::from(vec![1; 5000]);
         assert!(intake.take(&mut bytes).await.is_none());
@@ -126,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_was_announced_is_taken_too() {
-        let mut intake = Intake::new(BufferPool::default(), 0, 1 << 30);
+        let mut intake = Intake::new(buffers(), 0, 1 << 30);
         intake.expect(1);
         let mut bytes = Bytes::from(vec![1; PAGE + 1]);
         assert_eq!(intake.take(&mut bytes).await.unwrap().len(), PAGE);

@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::hash::Rehasher;
+use crate::intake::Buffers;
 use crate::key::StorageKey;
 use crate::layout::{self, ObjectNames};
 use crate::opened::{BlobStream, Opened};
@@ -60,7 +61,7 @@ struct Shared {
     names: ObjectNames,
     /// For the log: bucket and prefix.
     place: String,
-    buffers: BufferPool,
+    buffers: Buffers,
     /// One permit for each part that may be in memory.
     part_memory: Arc<Semaphore>,
     scratch: PathBuf,
@@ -97,7 +98,7 @@ impl S3 {
     ) -> Self {
         let prefix = settings.prefix.as_deref().unwrap_or_default();
         let buffers = settings.buffers();
-        let parts = buffers.budget() as u64 / PART;
+        let parts = buffers.pool().budget() as u64 / PART;
         Self(Arc::new(Shared {
             bucket,
             names: ObjectNames::new(prefix),
@@ -116,7 +117,7 @@ impl S3 {
     }
 
     pub(crate) fn buffers(&self) -> &BufferPool {
-        &self.0.buffers
+        self.0.buffers.pool()
     }
 
     pub(crate) fn begin(&self, key: StorageKey) -> S3Upload {
@@ -139,16 +140,22 @@ impl S3 {
         upload::discard(&self.0, key, state).await
     }
 
+    /// Where a client may fetch the blob itself, if clients are to do that.
+    pub(crate) async fn redirect(&self, key: &StorageKey) -> Result<Option<Opened>> {
+        let Some(Redirect { signer, lifetime }) = &self.0.redirect else {
+            return Ok(None);
+        };
+        let signed = signer
+            .signed_url(Method::GET, &self.0.names.blob(key), *lifetime)
+            .await;
+        let url = signed.map_err(|error| failed(&error, key))?;
+        Ok(Some(Opened::Redirect {
+            url,
+            lifetime: *lifetime,
+        }))
+    }
+
     pub(crate) async fn open(&self, key: &StorageKey, range: Range<u64>) -> Result<Opened> {
-        if let Some(Redirect { signer, lifetime }) = &self.0.redirect {
-            let name = self.0.names.blob(key);
-            let signed = signer.signed_url(Method::GET, &name, *lifetime).await;
-            let url = signed.map_err(|error| failed(&error, key))?;
-            return Ok(Opened::Redirect {
-                url,
-                lifetime: *lifetime,
-            });
-        }
         self.0.read(key, range).await.map(Opened::Stream)
     }
 

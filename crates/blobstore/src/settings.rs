@@ -7,6 +7,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use crate::intake::Buffers;
+
 /// Where blobs are kept, and how. Everything has a default: a directory beside the database.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -83,11 +85,11 @@ impl Default for BlobStoreSettings {
 }
 
 impl BlobStoreSettings {
-    /// The pool that all uploads of one store share.
-    pub(crate) fn buffers(&self) -> BufferPool {
+    /// The memory that all uploads of one store share.
+    pub(crate) fn buffers(&self) -> Buffers {
         const LEAST: usize = 4;
         // No machine has 2^20 mebibytes to spare for this, so the shift cannot overflow.
-        BufferPool::new(self.memory_mib.clamp(LEAST, 1 << 20) << 20)
+        Buffers::new(BufferPool::new(self.memory_mib.clamp(LEAST, 1 << 20) << 20))
     }
 }
 

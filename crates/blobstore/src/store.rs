@@ -128,12 +128,28 @@ impl BlobStore {
         }
     }
 
-    /// Opens a range of the blob at `key` for reading; its size is known from the row.
+    /// Opens a range of the blob at `key` for a client; its size is known from the row. Where the
+    /// settings say so, the client is sent to the bucket.
     ///
     /// # Errors
-    /// [`Error::Missing`] and [`Error::Truncated`] when the store has lost what a row promises;
-    /// those of the backend.
+    /// [`Error::Missing`](crate::Error::Missing) and [`Error::Truncated`](crate::Error::Truncated)
+    /// when the store has lost what a row promises; those of the backend.
     pub async fn open(&self, key: &StorageKey, range: Range<u64>) -> Result<Opened> {
+        match &self.0 {
+            Backend::Directory(directory) => directory.open(key, range).await,
+            Backend::S3(s3) => match s3.redirect(key).await? {
+                Some(redirect) => Ok(redirect),
+                None => s3.open(key, range).await,
+            },
+        }
+    }
+
+    /// Opens a range of the blob at `key` for this process, which never is a redirect: to read a
+    /// configuration, to make a backup.
+    ///
+    /// # Errors
+    /// As [`BlobStore::open`].
+    pub async fn open_here(&self, key: &StorageKey, range: Range<u64>) -> Result<Opened> {
         match &self.0 {
             Backend::Directory(directory) => directory.open(key, range).await,
             Backend::S3(s3) => s3.open(key, range).await,

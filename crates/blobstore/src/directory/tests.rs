@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::contract::{Subject, bytes, fresh_key, pull, push};
-use crate::failpoint::{Action, arm};
+use crate::failpoint::{Action, BLOBS_IN_A_DIRECTORY, arm};
 use crate::{BlobStore, BlobStoreSettings, Error, StorageKey, Verdict, blob_store_contract};
 
 const EIO: i32 = 5;
@@ -308,17 +308,7 @@ async fn an_open_upload_is_refused_too_after_a_failed_flush() {
 
 #[tokio::test]
 async fn an_error_at_any_crash_point_acknowledges_nothing_and_the_row_still_resumes() {
-    for point in [
-        "blob.created",
-        "blob.append",
-        "blob.appended",
-        "blob.synced",
-        "blob.dir_synced",
-        "blob.ancestors_synced",
-        "finish.last_byte",
-        "finish.digest_ok",
-        "upload.checkpoint",
-    ] {
+    for point in BLOBS_IN_A_DIRECTORY {
         for size in [5000, 3 << 20] {
             let place = Place::new();
             let (key, content) = (fresh_key(), bytes(size, 13));

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::{Bucket, S3};
 use crate::contract::{Subject, bytes, fresh_key, pull, push};
+use crate::failpoint;
 use crate::{BackendKind, BlobStore, BlobStoreSettings, Error, Opened, blob_store_contract};
 
 fn settings_of(bucket: service::Bucket) -> BlobStoreSettings {
@@ -339,6 +340,45 @@ async fn a_redirect_is_a_signed_url_where_it_was_asked_for() {
             );
         }
         other => panic!("{other:?}"),
+    }
+    let here = store.open_here(&key, 0..1000).await.unwrap();
+    assert_eq!(
+        here.read().await.unwrap(),
+        bytes(1000, 12),
+        "this process reads for itself"
+    );
+}
+
+#[tokio::test]
+async fn an_error_at_any_crash_point_acknowledges_nothing_and_the_row_still_resumes() {
+    for point in failpoint::BLOBS_IN_A_BUCKET {
+        let place = Place::new();
+        let (store, key, content) = (place.store(), fresh_key(), bytes(2 * PART + 1000, 13));
+        let mut upload = store.begin(key).unwrap();
+        upload.append(content.slice(..1000)).await.unwrap();
+        let state = upload.checkpoint().await.unwrap();
+        let failing = failpoint::arm(point, &key.to_string(), 0, failpoint::Action::Error(5));
+        let outcome = async {
+            upload.append(content.slice(1000..3000)).await?;
+            upload.checkpoint().await?;
+            upload.append(content.slice(3000..)).await?;
+            upload.finish(&digest(&content)).await
+        };
+        match outcome.await {
+            Err(Error::Unavailable(_)) => {}
+            // Only the answer was lost, and the object told.
+            Ok(_) if *point == "s3.completed" => {
+                assert_eq!(pull(&store, key, content.len()).await, content);
+                continue;
+            }
+            other => panic!("{point}: {other:?}"),
+        }
+        drop(failing);
+        let mut upload = store.resume(key, Some(&state)).await.unwrap();
+        assert_eq!(upload.offset(), 1000, "{point}");
+        upload.append(content.slice(1000..)).await.unwrap();
+        upload.finish(&digest(&content)).await.unwrap();
+        assert_eq!(pull(&store, key, content.len()).await, content, "{point}");
     }
 }
 
