@@ -42,6 +42,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "naru-server",
         ],
     ),
+    ("naru-bench", &[]),
     ("xtask", &[]),
 ];
 
