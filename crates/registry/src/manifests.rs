@@ -272,10 +272,8 @@ impl Registry {
     ) -> Result<()> {
         let blobs = self.required_blobs(conn, package, manifest, now).await?;
         let children = self.required_children(conn, package, manifest).await?;
-        if !self.settings.sparse_indexes
-            && !(blobs.missing.is_empty() && children.missing.is_empty())
-        {
-            let missing = [blobs.missing, children.missing].concat();
+        let missing = [&*blobs.missing, &*children.missing].concat();
+        if !self.settings.sparse_indexes && !missing.is_empty() {
             return Err(Error::ManifestBlobUnknown(missing));
         }
         versions::hold_blobs(conn, package, version, &texts(&blobs.present)).await?;

@@ -190,7 +190,7 @@ impl Registry {
         S: Stream<Item = Result<Bytes>> + Send + Unpin,
     {
         let mut upload = self.blobs.begin(self.new_storage_key()?)?;
-        let key = upload.key().clone();
+        let key = *upload.key();
         let limit = self.settings.layer_limit_of(target.package_type());
         let never = CancellationToken::new();
         let received = self.receive(limit, &mut upload, chunk, &never).await;
@@ -217,7 +217,7 @@ impl Registry {
         id: &UploadId,
     ) -> Result<UploadStatus> {
         let mut conn = self.db.read().await?;
-        let row = uploads::find(&mut conn, &id.to_string()).await?;
+        let row = uploads::find(&mut conn, id.as_str()).await?;
         let row = self.own(caller, target, row)?;
         Ok(UploadStatus {
             id: id.clone(),
@@ -284,7 +284,7 @@ impl Registry {
             self.save(id, parked, &mut writing).await?;
             return Err(error);
         }
-        let key = parked.upload.key().clone();
+        let key = *parked.upload.key();
         let outcome = self.verify(parked.upload, digest).await;
         self.uploads.forget(id);
         match outcome {
@@ -422,13 +422,13 @@ impl Registry {
     ) -> Result<Parked> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let found = uploads::find(&mut tx, &id.to_string()).await?;
+        let found = uploads::find(&mut tx, id.as_str()).await?;
         if let Err(error) = self.own(caller, target, found) {
             self.uploads.forget(id);
             return Err(error);
         }
         let expires_at = now.plus(self.settings.upload_expiry());
-        let row = uploads::claim(&mut tx, &id.to_string(), expires_at).await?;
+        let row = uploads::claim(&mut tx, id.as_str(), expires_at).await?;
         let row = row.ok_or(Error::UploadUnknown)?;
         tx.commit().await?;
         let mut upload = match writing.parked.take() {
