@@ -106,6 +106,10 @@ statements! {
           AND EXISTS (SELECT 1 FROM versions v
                       WHERE v.package_id = p.id AND v.deleted_at IS NULL)
         ORDER BY p.deleted_at, p.id LIMIT $2";
+    END_BIN_TIME = "UPDATE packages SET deleted_at = $1
+        WHERE deleted_at IS NOT NULL AND deleted_at > $1";
+    END_BIN_TIME_OF = "UPDATE packages SET deleted_at = $1
+        WHERE id = $2 AND deleted_at IS NOT NULL AND deleted_at > $1";
     IDS_OF_NAME = "SELECT id FROM packages
         WHERE owner_id = $1 AND package_type = $2 AND name = $3 ORDER BY id";
     BIN_VERSIONS_OF_DELETED = "UPDATE versions SET deleted_at = $2
@@ -373,6 +377,25 @@ pub async fn bin_versions_of_deleted(
 ) -> Result<()> {
     let args = [package.get().into(), now.as_micros().into()];
     conn.execute(BIN_VERSIONS_OF_DELETED, &args).await?;
+    Ok(())
+}
+
+/// Makes deleted packages, or the one given, count as deleted at `at`, if they were deleted later:
+/// their time in the bin is over then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_bin_time(
+    conn: &mut Conn,
+    package: Option<PackageId>,
+    at: Moment,
+) -> Result<()> {
+    match package {
+        Some(package) => {
+            conn.execute(END_BIN_TIME_OF, &[at.as_micros().into(), package.get().into()]).await?
+        }
+        None => conn.execute(END_BIN_TIME, &[at.as_micros().into()]).await?,
+    };
     Ok(())
 }
 

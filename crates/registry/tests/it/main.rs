@@ -1,0 +1,20 @@
+//! Use cases against a real database and a real blob store, with a clock that tests move.
+//!
+//! `NARU_TEST_DATABASE` and `NARU_TEST_BLOBSTORE` choose the grade; see `naru_testkit`.
+
+mod world;
+
+mod accounts;
+mod backup;
+mod credentials;
+mod fsck;
+mod jobs;
+mod linking;
+mod packages;
+mod purge;
+mod registry_tokens;
+mod repositories;
+mod setup;
+mod versions;
+
+pub(crate) use world::{World, name};
