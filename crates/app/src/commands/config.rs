@@ -1,7 +1,8 @@
 //! `naru config`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use naru_blobstore::BlobStore;
 
 use crate::cli::Global;
 use crate::config::inspect;
@@ -36,6 +37,8 @@ impl ConfigCommand {
 
 fn check(global: &Global) -> Result<()> {
     let loaded = global.load(Vec::new())?;
+    // Whether the store's settings fit together is known to it alone; this touches no disk.
+    BlobStore::new(&loaded.config.blobstore, &global.data).context("[blobstore]")?;
     let output = global.output();
     output.list(&inspect::in_force(&loaded.layers)?)?;
     output.say("the configuration is good");

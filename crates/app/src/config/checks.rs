@@ -14,6 +14,8 @@ pub fn check(config: &Config) -> Result<(), Problem> {
     listeners(config)?;
     names(config)?;
     scheme(config)?;
+    sizes(config)?;
+    signed_urls(config)?;
     shared_database(config)
 }
 
@@ -59,6 +61,39 @@ fn scheme(config: &Config) -> Result<(), Problem> {
         return Err(Problem::of_settings(
             "[tls] encrypts connections, but [server] scheme says \"http\"",
             "leave scheme out",
+        ));
+    }
+    Ok(())
+}
+
+fn sizes(config: &Config) -> Result<(), Problem> {
+    // hyper reads nothing with a smaller buffer.
+    const LEAST_HEADER_BYTES: usize = 8192;
+    if config.limits.header_bytes < LEAST_HEADER_BYTES {
+        return Err(Problem::of_settings(
+            format!("[limits] header_bytes is {}", config.limits.header_bytes),
+            format!("it is at least {LEAST_HEADER_BYTES}"),
+        ));
+    }
+    let registry = &config.registry;
+    if registry.tags_page == 0 || registry.tags_page > registry.tags_page_limit {
+        return Err(Problem::of_settings(
+            "[registry] tags_page is not between 1 and tags_page_limit",
+            "a page has as many tags when the client does not say",
+        ));
+    }
+    Ok(())
+}
+
+/// An object that nothing needs is removed after `trash_hours`; until then a URL that was signed
+/// before must work.
+fn signed_urls(config: &Config) -> Result<(), Problem> {
+    let seconds = config.blobstore.redirect_seconds;
+    let hours = config.registry.trash_hours;
+    if config.blobstore.redirect && seconds > hours.saturating_mul(3600) {
+        return Err(Problem::of_settings(
+            format!("[blobstore] redirect_seconds is longer than [registry] trash_hours ({hours})"),
+            "a signed URL would outlive what it leads to; shorten the one or lengthen the other",
         ));
     }
     Ok(())

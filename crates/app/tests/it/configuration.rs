@@ -241,5 +241,9 @@ fn sections_that_contradict_each_other_are_refused_with_a_way_out() {
     insta::assert_snapshot!(complaint("[server]\nlayout = \"single-host-legacy\"\n", &[]), @r#"[server] layout = "single-host-legacy" makes the main host the legacy Docker registry; name a host for the container registry: containers = "containers.example.com""#);
     insta::assert_snapshot!(complaint("[database]\nurl = \"postgres://db/naru\"\n", &[]), @r#"PostgreSQL needs a master key that every server shares; make one with `head -c 32 /dev/urandom | od -An -vtx1 | tr -d ' \n' > master.key && chmod 600 master.key`, and name it: [secrets] master_key_file = "master.key""#);
     insta::assert_snapshot!(complaint("[listen]\ninternal = \"127.0.0.1:5000\"\n", &[]), @"[listen] address and internal are both 127.0.0.1:5000; give the internal listener another port");
+    insta::assert_snapshot!(complaint("[limits]\nheader_bytes = 100\n", &[]), @"[limits] header_bytes is 100; it is at least 8192");
+    insta::assert_snapshot!(complaint("[registry]\ntags_page = 0\n", &[]), @"[registry] tags_page is not between 1 and tags_page_limit; a page has as many tags when the client does not say");
+    let text = "[blobstore]\nredirect = true\n[registry]\ntrash_hours = 0\n";
+    insta::assert_snapshot!(complaint(text, &[]), @"[blobstore] redirect_seconds is longer than [registry] trash_hours (0); a signed URL would outlive what it leads to; shorten the one or lengthen the other");
     insta::assert_snapshot!(complaint("[log]\nlevel = \"loud=very\"\n", &[]), @"[log] level: `loud=very` is no log level; say error, warn, info, debug or trace, or a list such as info,naru_registry=debug");
 }
