@@ -2,8 +2,8 @@
 //! log in, push, pull and compare, tags, list by REST, delete. Each step has a tick, or the reason
 //! in plain words and the fix.
 //!
-//! - [`image`]: what is pushed; [`client`], [`challenge`]: how a registry is spoken to;
-//! - [`reason`]: why something failed, and what to do about it.
+//! - `image`: what is pushed; `client`, `challenge`: how a registry is spoken to;
+//! - `reason`: why something failed, and what to do about it.
 
 mod challenge;
 mod client;
