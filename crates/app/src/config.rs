@@ -4,7 +4,7 @@
 //! two of them. Nothing is guessed: an unknown key is an error that shows where it stands and what
 //! was probably meant.
 //!
-//! - [`key`]: paths of settings; [`file`]: the file, and where in it a setting stands;
+//! - [`key`]: paths of settings; [`mod@file`]: the file, and where in it a setting stands;
 //! - [`environment`]: settings from variables; [`layers`]: one over the other, with their origin;
 //! - [`secret`]: values that are read from files and never shown;
 //! - [`checks`]: what two sections must agree on;
