@@ -162,13 +162,16 @@ impl Registry {
             .map_err(|_| Error::Internal("a UUID is no upload id".to_owned()))
     }
 
-    /// Whether the database answers.
+    /// Whether the database and the blob store answer.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it does not.
+    /// [`Error::Unavailable`] when one of them does not.
     pub async fn ready(&self) -> Result<()> {
         let mut conn = self.db.read().await?;
         naru_metadata::collector::trash_size(&mut conn).await?;
+        drop(conn);
+        // Nothing is stored under a fresh key: asking for it costs least.
+        self.blobs.stat(&self.new_storage_key()?).await?;
         Ok(())
     }
 
