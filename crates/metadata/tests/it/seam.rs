@@ -57,12 +57,20 @@ async fn after_a_failed_statement_nothing_of_the_transaction_is_stored(home: Hom
     assert_eq!(found, None);
 }
 
+static SLOW: Statement = Statement::new(
+    "SLOW",
+    "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL
+            SELECT number + 1 FROM numbers WHERE number < 100000)
+        SELECT CAST(COUNT(*) AS BIGINT) FROM numbers",
+);
+
 async fn a_statement_given_up_half_way_spoils_its_transaction(home: Home) {
     let db = home.open().await;
     let mut tx = db.write().await.unwrap();
+    instance::put(&mut tx, "half", "1").await.unwrap();
     // Polled once, so that the statement is on its way, then dropped.
-    let put = instance::put(&mut tx, "half", "1");
-    futures_util::future::poll_immediate(Box::pin(put)).await;
+    let slow = Box::pin(tx.one::<i64>(&SLOW, &[]));
+    assert_eq!(futures_util::future::poll_immediate(slow).await, None);
     assert_eq!(tx.commit().await, Err(Error::Aborted));
     let found = ask(&db, async |conn| instance::get(conn, "half").await).await;
     assert_eq!(found, None);
