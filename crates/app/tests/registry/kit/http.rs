@@ -128,6 +128,12 @@ impl Request {
         }
     }
 
+    /// The same request as somebody else.
+    pub(crate) fn signed_instead(mut self, credential: &Credential) -> Self {
+        self.headers.retain(|(name, _)| name != "Authorization");
+        self.signed(credential)
+    }
+
     /// To another host name at the same address.
     pub(crate) fn to_host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);

@@ -7,7 +7,8 @@
 //! - [`http`]: a client that hides nothing: every byte it sends is chosen by the test, every
 //!   header that came back is there;
 //! - [`content`]: blobs and manifests, and their digests;
-//! - [`repo`]: a repository of one's own on a shared server, for one test.
+//! - [`repo`]: a repository of one's own on a shared server, for one test;
+//! - [`token_endpoint`]: registry tokens, as a client gets them.
 
 pub(crate) mod beside;
 pub(crate) mod content;
@@ -15,6 +16,7 @@ pub(crate) mod hand;
 pub(crate) mod http;
 pub(crate) mod repo;
 pub(crate) mod server;
+pub(crate) mod token_endpoint;
 
 use std::time::{Duration, Instant};
 
