@@ -92,7 +92,8 @@ statements! {
     LINK_REPOSITORY = "UPDATE packages SET repository_id = $2, inherit_access = $3,
             link_note = NULL, updated_at = $4
         WHERE id = $1";
-    LINK_FROM_LABEL = "UPDATE packages SET repository_id = $2, link_note = NULL, updated_at = $3
+    LINK_FROM_LABEL = "UPDATE packages SET repository_id = $2, inherit_access = $4,
+            link_note = NULL, updated_at = $3
         WHERE id = $1 AND repository_id IS NULL";
     NOTE_LINK = "UPDATE packages SET link_note = $2 WHERE id = $1 AND repository_id IS NULL";
     DESCRIBE = "UPDATE packages SET description = $2 WHERE id = $1";
@@ -283,8 +284,8 @@ pub async fn set_repository(
     Ok(())
 }
 
-/// Links an unlinked package to the repository that its label names. Returns whether it was
-/// unlinked. Linking later does not switch inheritance on.
+/// Links an unlinked package to the repository that its label names, and says whether explicit
+/// roles there count here. Returns whether it was unlinked.
 ///
 /// # Errors
 /// Those of the database.
@@ -292,9 +293,15 @@ pub async fn link_from_label(
     conn: &mut Conn,
     package: PackageId,
     repository: RepositoryId,
+    inherit_access: bool,
     now: Moment,
 ) -> Result<bool> {
-    let args = [package.get().into(), repository.get().into(), now.as_micros().into()];
+    let args = [
+        package.get().into(),
+        repository.get().into(),
+        now.as_micros().into(),
+        inherit_access.into(),
+    ];
     Ok(conn.execute(LINK_FROM_LABEL, &args).await? > 0)
 }
 

@@ -257,18 +257,14 @@ impl Runner {
     /// Runs one claimed job to its end, whatever that is, and notes it.
     async fn run_job(self, job: Job, watch: Arc<tokio::sync::Mutex<ClockWatch>>) {
         let registry = Arc::clone(&self.registry);
-        let mut work = JoinSet::new();
-        work.spawn(async move { job.run(&registry, &mut *watch.lock().await).await });
+        let work = async move { job.run(&registry, &mut *watch.lock().await).await };
+        let mut work = std::pin::pin!(contained(work));
         let mut renewals = interval(RENEW);
         let result = loop {
             tokio::select! {
-                Some(ended) = work.join_next() => break ended,
+                ended = &mut work => break ended,
                 _ = renewals.tick() => self.renew(job).await,
             }
-        };
-        let result = match result {
-            Ok(result) => result,
-            Err(broken) => Err(Error::Internal(format!("the job broke off: {broken}"))),
         };
         let name = job.name();
         let text = match &result {
@@ -362,5 +358,39 @@ impl Runner {
                 }
             }
         }
+    }
+}
+
+/// Runs work as a task of its own, so that a panic ends nothing but it. Dropping this ends the work
+/// too.
+async fn contained<T, F>(work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work);
+    match tasks.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(broken)) => Err(Error::Internal(format!("it broke off: {broken}"))),
+        None => Err(Error::Internal("it never began".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_job_is_a_failure_of_that_job_and_nothing_else() {
+        let broken: Result<()> = contained(async { panic!("on purpose") }).await;
+        assert!(matches!(broken, Err(Error::Internal(text)) if text.contains("panic")));
+        assert_eq!(contained(async { Ok(7) }).await.unwrap(), 7);
+    }
+
+    #[test]
+    fn no_two_jobs_share_a_name() {
+        let names: std::collections::HashSet<_> = Job::ALL.iter().map(|job| job.name()).collect();
+        assert_eq!(names.len(), Job::ALL.len());
     }
 }

@@ -5,11 +5,12 @@
 //! whenever a tagged version is pushed while the package is unlinked; a label that cannot be
 //! followed is no error of the push but leaves a note on the package's page.
 
+use naru_metadata::links::LinkedBlob;
 use naru_metadata::{Conn, accounts, grants, links, packages, repositories};
 use naru_model::label::{self, ForgeUrl, Source};
 use naru_model::policy;
-use naru_model::{AccountId, EventKind, Moment, Package, PackageId, RepositoryId, RepositoryPath};
-use naru_oci::Manifest;
+use naru_model::{AccountId, EventKind, Moment, PackageId, RepositoryId, RepositoryPath};
+use naru_oci::{Digest, Manifest};
 use serde::Deserialize;
 
 use crate::error::Result;
@@ -37,9 +38,69 @@ struct Execution {
     labels: Option<std::collections::HashMap<String, Option<String>>>,
 }
 
+/// What a push says about the source of its package.
+pub(crate) struct SourceLabel {
+    /// The package.
+    pub(crate) package: PackageId,
+    /// What the label says.
+    pub(crate) value: String,
+    /// Whether this push publishes the package: then it takes over the repository's access, as far
+    /// as its owner lets it. Linking later never does.
+    pub(crate) at_birth: bool,
+}
+
 impl Registry {
-    /// Links an unlinked package to the source repository that a pushed manifest names, if the
-    /// caller may; else leaves a note.
+    /// What a manifest that is about to be stored, or else its configuration, names as its source.
+    /// Nothing for a package that is linked already. Reads bytes, so it comes before the
+    /// transaction.
+    ///
+    /// # Errors
+    /// Those of the database. Whatever is wrong with the label is no error.
+    pub(crate) async fn source_label(
+        &self,
+        package: Option<PackageId>,
+        manifest: &Manifest,
+    ) -> Result<Option<String>> {
+        if let Some(value) = manifest.annotations().get(label::SOURCE) {
+            return Ok(Some(value.clone()));
+        }
+        // A configuration that is there has a package with a row.
+        let (Some(package), Some(config)) = (package, manifest.config()) else {
+            return Ok(None);
+        };
+        let has_labels = IMAGE_CONFIGS.contains(&config.media_type.as_str());
+        if !has_labels || config.size > LARGEST_CONFIG {
+            return Ok(None);
+        }
+        let mut conn = self.db.read().await?;
+        let found = packages::find(&mut conn, package).await?;
+        if found.is_none_or(|found| found.repository.is_some()) {
+            return Ok(None);
+        }
+        let Some(blob) = links::find(&mut conn, package, &config.digest).await? else {
+            return Ok(None);
+        };
+        drop(conn);
+        Ok(self.source_of_blob(&config.digest, &blob).await)
+    }
+
+    async fn source_of_blob(&self, digest: &Digest, blob: &LinkedBlob) -> Option<String> {
+        let key = blob.storage_key.parse().ok()?;
+        let read = match self.blobs.open(&key, 0..blob.size).await {
+            Ok(opened) => opened.read().await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(bytes) => source_of_config(&bytes),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a configuration cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Links an unlinked package to the source repository that its label names, if the caller
+    /// may; else leaves a note.
     ///
     /// # Errors
     /// Those of the database. Whatever is wrong with the label is no error.
@@ -47,82 +108,34 @@ impl Registry {
         &self,
         conn: &mut Conn,
         caller: &Caller,
-        package: PackageId,
-        manifest: &Manifest,
+        label: &SourceLabel,
         now: Moment,
     ) -> Result<()> {
-        let Some(found) = packages::find(conn, package).await? else {
+        let Some(found) = packages::find(conn, label.package).await? else {
             return Ok(());
         };
         if found.repository.is_some() {
             return Ok(());
         }
-        let Some(value) = self.source_label(conn, package, manifest).await? else {
-            return Ok(());
-        };
-        self.follow_label(conn, caller, &found, &value, now).await
-    }
-
-    /// What the manifest, or else its configuration, names as its source.
-    async fn source_label(
-        &self,
-        conn: &mut Conn,
-        package: PackageId,
-        manifest: &Manifest,
-    ) -> Result<Option<String>> {
-        if let Some(value) = manifest.annotations().get(label::SOURCE) {
-            return Ok(Some(value.clone()));
-        }
-        let Some(config) = manifest.config() else {
-            return Ok(None);
-        };
-        let has_labels = IMAGE_CONFIGS.contains(&config.media_type.as_str());
-        if !has_labels || config.size > LARGEST_CONFIG {
-            return Ok(None);
-        }
-        let Some(blob) = links::find(conn, package, &config.digest).await? else {
-            return Ok(None);
-        };
-        let Ok(key) = blob.storage_key.parse() else {
-            return Ok(None);
-        };
-        let read = match self.blobs.open(&key, 0..blob.size).await {
-            Ok(opened) => opened.read().await,
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(bytes) => Ok(source_of_config(&bytes)),
-            Err(error) => {
-                tracing::warn!(digest = %config.digest, %error, "a configuration cannot be read");
-                Ok(None)
-            }
-        }
-    }
-
-    async fn follow_label(
-        &self,
-        conn: &mut Conn,
-        caller: &Caller,
-        package: &Package,
-        value: &str,
-        now: Moment,
-    ) -> Result<()> {
-        let repository = match label::source(value, &self.host_names()) {
-            Some(source) => self.linkable(conn, caller, package.owner, &source).await?,
+        let source = label::source(&label.value, &self.host_names());
+        let linkable = match source {
+            Some(source) => self.linkable(conn, caller, found.owner, &source).await?,
             None => None,
         };
-        let Some(repository) = repository else {
-            return Ok(packages::note_link(conn, package.id, &note(value)).await?);
+        let Some(repository) = linkable else {
+            return Ok(packages::note_link(conn, found.id, &note(&label.value)).await?);
         };
-        if packages::link_from_label(conn, package.id, repository, now).await? {
-            let event = caller
-                .event(EventKind::PackageLinked, now)
-                .on_package(package.owner, package.id)
-                .with("repository", repository)
-                .with("label", value);
-            events::record(conn, event).await?;
+        let inherits = label.at_birth && repository.inherited;
+        if !packages::link_from_label(conn, found.id, repository.id, inherits, now).await? {
+            return Ok(());
         }
-        Ok(())
+        let event = caller
+            .event(EventKind::PackageLinked, now)
+            .on_package(found.owner, found.id)
+            .with("repository", repository.id)
+            .with("inherit_access", inherits)
+            .with("label", &label.value);
+        events::record(conn, event).await
     }
 
     /// The repository that a label names, if the policy lets this caller link to it.
@@ -132,7 +145,7 @@ impl Registry {
         caller: &Caller,
         owner: AccountId,
         source: &Source,
-    ) -> Result<Option<RepositoryId>> {
+    ) -> Result<Option<Linkable>> {
         let path = match source {
             Source::Here(path) => path.clone(),
             Source::Forge(forge) => match path_of_forge(conn, owner, forge).await? {
@@ -142,13 +155,27 @@ impl Registry {
         };
         let facts = grants::repository_facts(conn, &caller.principal, &path).await?;
         let decision = policy::decide_link(&caller.principal, owner, &facts);
-        let repository = facts.repository.map(|repository| repository.id);
-        Ok(repository.filter(|_| decision.is_allowed()))
+        let inherited = facts
+            .owner
+            .is_some_and(|owner| owner.settings.inherit_access);
+        let linkable = facts.repository.map(|found| Linkable {
+            id: found.id,
+            inherited,
+        });
+        Ok(linkable.filter(|_| decision.is_allowed()))
     }
 
     fn host_names(&self) -> Vec<&str> {
         self.hosts.iter().map(String::as_str).collect()
     }
+}
+
+/// A repository that may be linked to.
+#[derive(Clone, Copy)]
+struct Linkable {
+    id: RepositoryId,
+    /// Whether its owner lets packages that are born linked take over its access.
+    inherited: bool,
 }
 
 /// The repository of `owner` whose source lives at that address.

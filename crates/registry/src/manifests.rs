@@ -9,6 +9,7 @@ use naru_oci::{Accept, Algorithm, Descriptor, Digest, Manifest, MediaType, Refer
 use crate::access::{Authorized, PushTarget};
 use crate::cache::CachedManifest;
 use crate::error::{Error, Result};
+use crate::linking::SourceLabel;
 use crate::tags::TagWrite;
 use crate::{Caller, Registry, events};
 
@@ -106,6 +107,13 @@ impl Registry {
     ) -> Result<PushedManifest> {
         let parsed = self.parse(&put)?;
         let tags = tags_of(&put);
+        let source = match tags.is_empty() {
+            true => None,
+            false => {
+                self.source_label(target.package(), &parsed.manifest)
+                    .await?
+            }
+        };
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let package = self.package_for_push(&mut tx, caller, target, now).await?;
@@ -126,9 +134,14 @@ impl Registry {
             self.write_tag(&mut tx, caller, write, now).await?;
         }
         let published = self.publish(&mut tx, caller, target, package, now).await?;
-        if !tags.is_empty() {
-            self.link_by_label(&mut tx, caller, package, &parsed.manifest, now)
-                .await?;
+        if let Some(value) = source {
+            let at_birth = published;
+            let label = SourceLabel {
+                package,
+                value,
+                at_birth,
+            };
+            self.link_by_label(&mut tx, caller, &label, now).await?;
         }
         tx.commit().await?;
         self.manifest_cache.changed(package);

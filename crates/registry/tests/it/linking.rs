@@ -14,16 +14,47 @@ fn label(source: &str) -> String {
 }
 
 async fn is_linked(world: &World, package: &str) -> bool {
-    let record = world
+    let path = container(package);
+    let record = world.registry.package(&Caller::system(), &path).await;
+    record.unwrap().repository.is_some()
+}
+
+async fn inherits(world: &World, package: &str) -> bool {
+    let path = container(package);
+    let record = world.registry.package(&Caller::system(), &path).await;
+    record.unwrap().inherit_access
+}
+
+#[tokio::test]
+async fn a_package_that_is_born_linked_takes_over_the_access_and_one_linked_later_does_not() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let hubot = world.person("hubot").await;
+    world
+        .repository("octocat/source", Visibility::Private)
+        .await;
+    let (system, path) = (Caller::system(), repository("octocat/source"));
+    let read = RepositoryRole::Read;
+    world
         .registry
-        .package(&Caller::system(), &container(package))
+        .set_collaborator(&system, &path, &name("hubot"), read)
         .await
         .unwrap();
-    assert!(
-        !record.inherit_access,
-        "linking by label switches no inheritance on"
-    );
-    record.repository.is_some()
+    let label = label("https://naru.example/octocat/source");
+    world
+        .push_image(&octocat, "octocat/born", "1", &label)
+        .await
+        .unwrap();
+    assert!(inherits(&world, "octocat/born").await);
+    assert!(world.pull(&hubot, "octocat/born", "1").await.is_ok());
+    world.push(&octocat, "octocat/later", "1").await;
+    world
+        .push_image(&octocat, "octocat/later", "2", &label)
+        .await
+        .unwrap();
+    assert!(is_linked(&world, "octocat/later").await);
+    assert!(!inherits(&world, "octocat/later").await);
+    assert!(world.pull(&hubot, "octocat/later", "2").await.is_err());
 }
 
 #[tokio::test]

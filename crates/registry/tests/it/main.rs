@@ -2,6 +2,14 @@
 //!
 //! `NARU_TEST_DATABASE` and `NARU_TEST_BLOBSTORE` choose the grade; see `naru_testkit`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
+)]
+
 mod world;
 
 mod accounts;

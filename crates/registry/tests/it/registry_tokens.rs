@@ -7,9 +7,10 @@ use naru_model::{Action, PackagePermission, PackageType, Principal, Visibility};
 use naru_oci::Scopes;
 use naru_registry::credentials::{Door, Identity};
 use naru_registry::registry_tokens::IssuedToken;
+use naru_registry::uploads::{BeginUpload, Begun};
 use naru_registry::{BadCredential, Caller, Error, Result};
 
-use crate::world::{PACKAGES, bearer, container, nobody};
+use crate::world::{PACKAGES, Pat, bearer, container, nobody};
 use crate::{World, name};
 
 async fn ask(world: &World, caller: &Caller, scopes: &[&str]) -> Result<IssuedToken> {
@@ -228,6 +229,50 @@ async fn a_changed_token_with_a_known_signature_is_refused() {
         ..token
     };
     assert!(bearing(&world, &forged).await.is_err());
+}
+
+#[tokio::test]
+async fn an_open_upload_outlives_the_expiry_of_its_token_but_not_its_revocation() {
+    let world = World::new().await;
+    world.user("octocat").await;
+    let path = container("octocat/app");
+    let open = async |pat: &Pat| {
+        let caller = world.caller(pat).await;
+        let target = world.registry.authorize_push(&caller, &path).await.unwrap();
+        let begin = BeginUpload::default();
+        match world
+            .registry
+            .begin_upload(&caller, &target, begin)
+            .await
+            .unwrap()
+        {
+            Begun::Open(status) => status.id,
+            mounted => panic!("{mounted:?}"),
+        }
+    };
+    let go_on = async |pat: &Pat, id| {
+        let caller = world.caller(pat).await;
+        let target = world.registry.authorize_push(&caller, &path).await.unwrap();
+        world.registry.upload_status(&caller, &target, id).await
+    };
+    let short = world.pat_for("octocat", PACKAGES, "10m").await;
+    let lost = world.pat("octocat", PACKAGES).await;
+    let fresh = world.pat("octocat", PACKAGES).await;
+    let (of_short, of_lost) = (open(&short).await, open(&lost).await);
+    world.clock.advance(Duration::from_secs(600));
+    world
+        .registry
+        .revoke_token(&Caller::system(), &name("octocat"), lost.id)
+        .await
+        .unwrap();
+    assert!(
+        go_on(&fresh, &of_short).await.is_ok(),
+        "the upload belongs to the user"
+    );
+    assert!(matches!(
+        go_on(&fresh, &of_lost).await,
+        Err(Error::UploadUnknown)
+    ));
 }
 
 #[tokio::test]
