@@ -95,7 +95,10 @@ struct LooseLink(PackageId, Digest);
 
 impl FromRow for LooseLink {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self(PackageId::new(row.get("package_id")?), row.get("digest")?))
+        Ok(Self(
+            PackageId::new(row.get("package_id")?),
+            row.get("digest")?,
+        ))
     }
 }
 
@@ -113,11 +116,16 @@ impl FromRow for LooseBlob {
 /// # Errors
 /// Those of the database.
 pub async fn unlink(conn: &mut Conn, now: Moment, limit: i64) -> Result<Vec<Digest>> {
-    let found: Vec<LooseLink> =
-        conn.all(LOOSE_LINKS, &[now.as_micros().into(), limit.into()]).await?;
+    let found: Vec<LooseLink> = conn
+        .all(LOOSE_LINKS, &[now.as_micros().into(), limit.into()])
+        .await?;
     let mut unlinked = Vec::with_capacity(found.len());
     for LooseLink(package, digest) in found {
-        let args = [package.get().into(), digest.as_str().into(), now.as_micros().into()];
+        let args = [
+            package.get().into(),
+            digest.as_str().into(),
+            now.as_micros().into(),
+        ];
         if conn.execute(UNLINK, &args).await? > 0 {
             unlinked.push(digest);
         }
@@ -141,7 +149,9 @@ pub async fn park_held(conn: &mut Conn, now: Moment) -> Result<u64> {
 /// Those of the database.
 pub async fn condemn(conn: &mut Conn, digests: &[&str], delete_after: Moment) -> Result<usize> {
     let found: Vec<LooseBlob> = conn.all(LOOSE_BLOBS_OF, &[digests.into()]).await?;
-    drop_blobs(conn, found, delete_after).await.map(|(count, _)| count)
+    drop_blobs(conn, found, delete_after)
+        .await
+        .map(|(count, _)| count)
 }
 
 /// Condemns loose blobs after `after`, wherever they come from, at most `limit`: the slow sweep
@@ -165,11 +175,24 @@ async fn drop_blobs(
     found: Vec<LooseBlob>,
     delete_after: Moment,
 ) -> Result<(usize, Option<String>)> {
-    let last = found.last().map(|LooseBlob(digest, _)| digest.as_str().to_owned());
+    let last = found
+        .last()
+        .map(|LooseBlob(digest, _)| digest.as_str().to_owned());
     let mut count = 0;
     for LooseBlob(digest, key) in found {
-        if conn.execute(DROP_BLOB, &[digest.as_str().into(), key.as_str().into()]).await? > 0 {
-            discard(conn, &key, Some(&digest), TrashReason::Condemned, delete_after).await?;
+        if conn
+            .execute(DROP_BLOB, &[digest.as_str().into(), key.as_str().into()])
+            .await?
+            > 0
+        {
+            discard(
+                conn,
+                &key,
+                Some(&digest),
+                TrashReason::Condemned,
+                delete_after,
+            )
+            .await?;
             count += 1;
         }
     }
@@ -219,7 +242,8 @@ pub async fn forget(conn: &mut Conn, storage_key: &str) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub async fn retry_at(conn: &mut Conn, storage_key: &str, at: Moment) -> Result<()> {
-    conn.execute(RETRY_TRASH, &[storage_key.into(), at.as_micros().into()]).await?;
+    conn.execute(RETRY_TRASH, &[storage_key.into(), at.as_micros().into()])
+        .await?;
     Ok(())
 }
 

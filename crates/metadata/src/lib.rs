@@ -14,12 +14,12 @@ pub mod repositories;
 pub mod teams;
 pub mod tokens;
 
-pub mod packages;
-pub mod versions;
-pub mod tags;
-pub mod links;
-pub mod uploads;
 pub mod collector;
+pub mod links;
+pub mod packages;
+pub mod tags;
+pub mod uploads;
+pub mod versions;
 
 pub mod changes;
 pub mod checks;

@@ -134,7 +134,8 @@ pub async fn find(
     package: PackageId,
     digest: &Digest,
 ) -> Result<Option<LinkedBlob>> {
-    conn.optional(FIND, &[package.get().into(), digest.as_str().into()]).await
+    conn.optional(FIND, &[package.get().into(), digest.as_str().into()])
+        .await
 }
 
 /// Renews the lease of a link that is still readable without a version. Returns whether there was
@@ -199,8 +200,12 @@ pub async fn put_blob(
     now: Moment,
 ) -> Result<PutBlob> {
     let size_arg = i64::try_from(size).unwrap_or(i64::MAX);
-    let args =
-        [digest.as_str().into(), size_arg.into(), storage_key.into(), now.as_micros().into()];
+    let args = [
+        digest.as_str().into(),
+        size_arg.into(),
+        storage_key.into(),
+        now.as_micros().into(),
+    ];
     let row: BlobRow = conn.one(PUT_BLOB, &args).await?;
     if row.storage_key == storage_key {
         return Ok(PutBlob::Stored);
@@ -208,8 +213,14 @@ pub async fn put_blob(
     if !row.damaged {
         return Ok(PutBlob::Duplicate);
     }
-    conn.execute(HEAL_BLOB, &[digest.as_str().into(), storage_key.into(), size_arg.into()]).await?;
-    Ok(PutBlob::Healed { replaced: row.storage_key })
+    conn.execute(
+        HEAL_BLOB,
+        &[digest.as_str().into(), storage_key.into(), size_arg.into()],
+    )
+    .await?;
+    Ok(PutBlob::Healed {
+        replaced: row.storage_key,
+    })
 }
 
 /// Links `digest`, which has a blob row, to `package`; never shortens what was promised.
@@ -266,7 +277,12 @@ pub async fn mount_candidates(
     owner: naru_model::AccountId,
     limit: i64,
 ) -> Result<Vec<PackageId>> {
-    let args = [digest.as_str().into(), target.get().into(), owner.get().into(), limit.into()];
+    let args = [
+        digest.as_str().into(),
+        target.get().into(),
+        owner.get().into(),
+        limit.into(),
+    ];
     conn.all(MOUNT_CANDIDATES, &args).await
 }
 
@@ -281,7 +297,10 @@ pub struct DigestSize {
 
 impl FromRow for DigestSize {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self { digest: row.get("digest")?, size: row.get("size")? })
+        Ok(Self {
+            digest: row.get("digest")?,
+            size: row.get("size")?,
+        })
     }
 }
 
@@ -296,7 +315,11 @@ pub async fn usable(
     digests: &[&str],
     now: Moment,
 ) -> Result<Vec<DigestSize>> {
-    conn.all(USABLE, &[package.get().into(), digests.into(), now.as_micros().into()]).await
+    conn.all(
+        USABLE,
+        &[package.get().into(), digests.into(), now.as_micros().into()],
+    )
+    .await
 }
 
 /// Makes the link unreadable from `now` on; the row stays for the collector.
@@ -309,7 +332,11 @@ pub async fn hide(
     digest: &Digest,
     now: Moment,
 ) -> Result<bool> {
-    let args = [package.get().into(), digest.as_str().into(), now.as_micros().into()];
+    let args = [
+        package.get().into(),
+        digest.as_str().into(),
+        now.as_micros().into(),
+    ];
     Ok(conn.execute(HIDE, &args).await? > 0)
 }
 
@@ -322,7 +349,8 @@ pub async fn keeper(
     package: PackageId,
     digest: &Digest,
 ) -> Result<Option<Digest>> {
-    conn.optional(KEEPER, &[package.get().into(), digest.as_str().into()]).await
+    conn.optional(KEEPER, &[package.get().into(), digest.as_str().into()])
+        .await
 }
 
 /// Marks the bytes under `storage_key` as damaged, if the digest still lives there.
@@ -335,7 +363,11 @@ pub async fn mark_damaged(
     storage_key: &str,
     now: Moment,
 ) -> Result<bool> {
-    let args = [digest.as_str().into(), now.as_micros().into(), storage_key.into()];
+    let args = [
+        digest.as_str().into(),
+        now.as_micros().into(),
+        storage_key.into(),
+    ];
     Ok(conn.execute(MARK_DAMAGED, &args).await? > 0)
 }
 

@@ -1,7 +1,8 @@
 //! Packages: their birth, their record, the bin.
 
 use naru_model::{
-    AccountId, Moment, Package, PackageId, PackageName, PackagePath, PackageType, RepositoryId, Visibility,
+    AccountId, Moment, Package, PackageId, PackageName, PackagePath, PackageType, RepositoryId,
+    Visibility,
 };
 
 use crate::db::{Conn, FromRow, Row, statements};
@@ -15,7 +16,9 @@ impl FromRow for Package {
             package_type: row.word("package_type")?,
             name: row.word("name")?,
             visibility: row.word("visibility")?,
-            repository: row.get::<Option<i64>>("repository_id")?.map(RepositoryId::new),
+            repository: row
+                .get::<Option<i64>>("repository_id")?
+                .map(RepositoryId::new),
             inherit_access: row.get::<i64>("inherit_access")? != 0,
             description: row.get("description")?,
             created_at: row.get("created_at")?,
@@ -158,7 +161,10 @@ pub async fn create_hidden(conn: &mut Conn, new: &NewPackage<'_>) -> Result<Opti
 /// # Errors
 /// Those of the database.
 pub async fn publish(conn: &mut Conn, package: PackageId, now: Moment) -> Result<bool> {
-    Ok(conn.execute(PUBLISH, &[package.get().into(), now.as_micros().into()]).await? > 0)
+    Ok(conn
+        .execute(PUBLISH, &[package.get().into(), now.as_micros().into()])
+        .await?
+        > 0)
 }
 
 /// The package with this number, whatever its state.
@@ -179,7 +185,11 @@ pub async fn find_live(
     package_type: PackageType,
     name: &PackageName,
 ) -> Result<Option<Package>> {
-    let args = [owner.get().into(), package_type.as_str().into(), name.as_str().into()];
+    let args = [
+        owner.get().into(),
+        package_type.as_str().into(),
+        name.as_str().into(),
+    ];
     conn.optional(FIND_LIVE, &args).await
 }
 
@@ -193,7 +203,11 @@ pub async fn find_deleted(
     package_type: PackageType,
     name: &PackageName,
 ) -> Result<Option<Package>> {
-    let args = [owner.get().into(), package_type.as_str().into(), name.as_str().into()];
+    let args = [
+        owner.get().into(),
+        package_type.as_str().into(),
+        name.as_str().into(),
+    ];
     conn.optional(FIND_DELETED, &args).await
 }
 
@@ -207,7 +221,11 @@ pub async fn of_owner(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<Package>> {
-    conn.all(OWNER_PAGE, &[owner.get().into(), limit.into(), offset.into()]).await
+    conn.all(
+        OWNER_PAGE,
+        &[owner.get().into(), limit.into(), offset.into()],
+    )
+    .await
 }
 
 /// Deleted packages of an owner, the last one first.
@@ -220,7 +238,11 @@ pub async fn deleted_of_owner(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<Package>> {
-    conn.all(DELETED_PAGE, &[owner.get().into(), limit.into(), offset.into()]).await
+    conn.all(
+        DELETED_PAGE,
+        &[owner.get().into(), limit.into(), offset.into()],
+    )
+    .await
 }
 
 /// Published packages after `after`, in the order of their numbers, whoever asks.
@@ -228,7 +250,8 @@ pub async fn deleted_of_owner(
 /// # Errors
 /// Those of the database.
 pub async fn all(conn: &mut Conn, after: PackageId, limit: i64) -> Result<Vec<Package>> {
-    conn.all(ALL_PAGE, &[after.get().into(), limit.into()]).await
+    conn.all(ALL_PAGE, &[after.get().into(), limit.into()])
+        .await
 }
 
 /// Where published packages of a registry are, by owner and name, after `owner`/`name`; whoever
@@ -243,7 +266,12 @@ pub async fn catalog(
     name: &str,
     limit: i64,
 ) -> Result<Vec<PackagePath>> {
-    let args = [package_type.as_str().into(), owner.into(), name.into(), limit.into()];
+    let args = [
+        package_type.as_str().into(),
+        owner.into(),
+        name.into(),
+        limit.into(),
+    ];
     conn.all(CATALOG, &args).await
 }
 
@@ -257,7 +285,11 @@ pub async fn set_visibility(
     visibility: Visibility,
     now: Moment,
 ) -> Result<()> {
-    let args = [package.get().into(), visibility.as_str().into(), now.as_micros().into()];
+    let args = [
+        package.get().into(),
+        visibility.as_str().into(),
+        now.as_micros().into(),
+    ];
     conn.execute(SET_VISIBILITY, &args).await?;
     Ok(())
 }
@@ -310,7 +342,8 @@ pub async fn link_from_label(
 /// # Errors
 /// Those of the database.
 pub async fn note_link(conn: &mut Conn, package: PackageId, note: &str) -> Result<()> {
-    conn.execute(NOTE_LINK, &[package.get().into(), note.into()]).await?;
+    conn.execute(NOTE_LINK, &[package.get().into(), note.into()])
+        .await?;
     Ok(())
 }
 
@@ -323,7 +356,8 @@ pub async fn describe(
     package: PackageId,
     description: Option<&str>,
 ) -> Result<()> {
-    conn.execute(DESCRIBE, &[package.get().into(), description.into()]).await?;
+    conn.execute(DESCRIBE, &[package.get().into(), description.into()])
+        .await?;
     Ok(())
 }
 
@@ -332,7 +366,8 @@ pub async fn describe(
 /// # Errors
 /// Those of the database.
 pub async fn note_pulled(conn: &mut Conn, package: PackageId, now: Moment) -> Result<()> {
-    conn.execute(PULLED, &[package.get().into(), now.as_micros().into()]).await?;
+    conn.execute(PULLED, &[package.get().into(), now.as_micros().into()])
+        .await?;
     Ok(())
 }
 
@@ -346,7 +381,11 @@ pub async fn delete(
     now: Moment,
     by: Option<AccountId>,
 ) -> Result<bool> {
-    let args = [package.get().into(), now.as_micros().into(), by.map(AccountId::get).into()];
+    let args = [
+        package.get().into(),
+        now.as_micros().into(),
+        by.map(AccountId::get).into(),
+    ];
     Ok(conn.execute(DELETE, &args).await? > 0)
 }
 
@@ -355,7 +394,10 @@ pub async fn delete(
 /// # Errors
 /// Those of the database; [`Error::Unique`] when the name was taken meanwhile.
 pub async fn restore(conn: &mut Conn, package: PackageId, now: Moment) -> Result<bool> {
-    Ok(conn.execute(RESTORE, &[package.get().into(), now.as_micros().into()]).await? > 0)
+    Ok(conn
+        .execute(RESTORE, &[package.get().into(), now.as_micros().into()])
+        .await?
+        > 0)
 }
 
 /// Puts the versions of packages whose time in the bin is over into the bin themselves, as of
@@ -368,7 +410,11 @@ pub async fn bin_overdue(conn: &mut Conn, deleted_before: Moment, limit: i64) ->
     let overdue: Vec<i64> = conn.all(OVERDUE, &args).await?;
     let earlier = deleted_before.minus(std::time::Duration::from_micros(1));
     for package in &overdue {
-        conn.execute(BIN_VERSIONS, &[(*package).into(), earlier.as_micros().into()]).await?;
+        conn.execute(
+            BIN_VERSIONS,
+            &[(*package).into(), earlier.as_micros().into()],
+        )
+        .await?;
     }
     Ok(overdue.len())
 }
@@ -392,14 +438,14 @@ pub async fn bin_versions_of_deleted(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn end_bin_time(
-    conn: &mut Conn,
-    package: Option<PackageId>,
-    at: Moment,
-) -> Result<()> {
+pub async fn end_bin_time(conn: &mut Conn, package: Option<PackageId>, at: Moment) -> Result<()> {
     match package {
         Some(package) => {
-            conn.execute(END_BIN_TIME_OF, &[at.as_micros().into(), package.get().into()]).await?
+            conn.execute(
+                END_BIN_TIME_OF,
+                &[at.as_micros().into(), package.get().into()],
+            )
+            .await?
         }
         None => conn.execute(END_BIN_TIME, &[at.as_micros().into()]).await?,
     };
@@ -416,7 +462,11 @@ pub async fn ids_of_name(
     package_type: PackageType,
     name: &PackageName,
 ) -> Result<Vec<PackageId>> {
-    let args = [owner.get().into(), package_type.as_str().into(), name.as_str().into()];
+    let args = [
+        owner.get().into(),
+        package_type.as_str().into(),
+        name.as_str().into(),
+    ];
     conn.all(IDS_OF_NAME, &args).await
 }
 

@@ -95,7 +95,8 @@ statements! {
 /// # Errors
 /// Those of the database.
 pub async fn find(conn: &mut Conn, package: PackageId, name: &str) -> Result<Option<TagRow>> {
-    conn.optional(FIND, &[package.get().into(), name.into()]).await
+    conn.optional(FIND, &[package.get().into(), name.into()])
+        .await
 }
 
 /// Up to `limit` names after `after`, in the lexical order of bytes (distribution-spec, end-8b).
@@ -108,7 +109,8 @@ pub async fn names(
     after: &str,
     limit: i64,
 ) -> Result<Vec<String>> {
-    conn.all(NAMES, &[package.get().into(), after.into(), limit.into()]).await
+    conn.all(NAMES, &[package.get().into(), after.into(), limit.into()])
+        .await
 }
 
 /// The tags of a version, the one changed last first.
@@ -128,8 +130,9 @@ pub async fn any_of_other_version(
     package: PackageId,
     version: VersionId,
 ) -> Result<bool> {
-    let found: Option<i64> =
-        conn.optional(ANY_ELSE, &[package.get().into(), version.get().into()]).await?;
+    let found: Option<i64> = conn
+        .optional(ANY_ELSE, &[package.get().into(), version.get().into()])
+        .await?;
     Ok(found.is_some())
 }
 
@@ -164,7 +167,11 @@ pub async fn remove(
     name: &str,
     change: TagChange,
 ) -> Result<bool> {
-    if conn.execute(REMOVE, &[package.get().into(), name.into()]).await? == 0 {
+    if conn
+        .execute(REMOVE, &[package.get().into(), name.into()])
+        .await?
+        == 0
+    {
         return Ok(false);
     }
     note(conn, package, name, None, change).await?;
@@ -186,7 +193,8 @@ pub async fn remove_of_version(
     if names.is_empty() {
         return Ok(names);
     }
-    conn.execute(REMOVE_OF_VERSION, &[version.get().into()]).await?;
+    conn.execute(REMOVE_OF_VERSION, &[version.get().into()])
+        .await?;
     for name in &names {
         note(conn, package, name, Some(version), change).await?;
     }
@@ -203,7 +211,11 @@ pub async fn lost_with_version(
     version: VersionId,
     deleted_at: Moment,
 ) -> Result<Vec<String>> {
-    let args = [package.get().into(), version.get().into(), deleted_at.as_micros().into()];
+    let args = [
+        package.get().into(),
+        version.get().into(),
+        deleted_at.as_micros().into(),
+    ];
     conn.all(LOST_WITH_VERSION, &args).await
 }
 

@@ -101,7 +101,8 @@ pub async fn find(conn: &mut Conn, id: &str) -> Result<Option<UploadRow>> {
 /// # Errors
 /// Those of the database.
 pub async fn claim(conn: &mut Conn, id: &str, expires_at: Moment) -> Result<Option<UploadRow>> {
-    conn.optional(CLAIM, &[id.into(), expires_at.as_micros().into()]).await
+    conn.optional(CLAIM, &[id.into(), expires_at.as_micros().into()])
+        .await
 }
 
 /// Saves how far the bytes are durable. Returns false when another writer has taken over.
@@ -140,7 +141,8 @@ pub async fn close(conn: &mut Conn, id: &str, epoch: i64) -> Result<bool> {
 /// # Errors
 /// Those of the database.
 pub async fn expired(conn: &mut Conn, now: Moment, limit: i64) -> Result<Vec<UploadRow>> {
-    conn.all(EXPIRED, &[now.as_micros().into(), limit.into()]).await
+    conn.all(EXPIRED, &[now.as_micros().into(), limit.into()])
+        .await
 }
 
 /// Ends every upload that was begun with a token that is revoked now.
@@ -149,7 +151,11 @@ pub async fn expired(conn: &mut Conn, now: Moment, limit: i64) -> Result<Vec<Upl
 /// Those of the database.
 pub async fn end_those_of_token(conn: &mut Conn, token: TokenId, now: Moment) -> Result<u64> {
     let before = now.minus(std::time::Duration::from_micros(1));
-    conn.execute(CLOSE_OF_TOKEN, &[token.get().into(), before.as_micros().into()]).await
+    conn.execute(
+        CLOSE_OF_TOKEN,
+        &[token.get().into(), before.as_micros().into()],
+    )
+    .await
 }
 
 /// How many uploads a package has open.

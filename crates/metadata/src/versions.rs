@@ -212,7 +212,8 @@ pub async fn find_by_tag(
     package: PackageId,
     tag: &str,
 ) -> Result<Option<StoredManifest>> {
-    conn.optional(FIND_BY_TAG, &[package.get().into(), tag.into()]).await
+    conn.optional(FIND_BY_TAG, &[package.get().into(), tag.into()])
+        .await
 }
 
 /// The live manifest with this digest.
@@ -224,7 +225,11 @@ pub async fn find_by_digest(
     package: PackageId,
     digest: &Digest,
 ) -> Result<Option<StoredManifest>> {
-    conn.optional(FIND_BY_DIGEST, &[package.get().into(), digest.as_str().into()]).await
+    conn.optional(
+        FIND_BY_DIGEST,
+        &[package.get().into(), digest.as_str().into()],
+    )
+    .await
 }
 
 /// The version with this digest without its bytes, deleted ones included.
@@ -236,7 +241,8 @@ pub async fn header(
     package: PackageId,
     digest: &Digest,
 ) -> Result<Option<Version>> {
-    conn.optional(HEADER, &[package.get().into(), digest.as_str().into()]).await
+    conn.optional(HEADER, &[package.get().into(), digest.as_str().into()])
+        .await
 }
 
 /// The version with this number, deleted ones included.
@@ -248,7 +254,8 @@ pub async fn header_by_id(
     package: PackageId,
     version: VersionId,
 ) -> Result<Option<Version>> {
-    conn.optional(HEADER_BY_ID, &[package.get().into(), version.get().into()]).await
+    conn.optional(HEADER_BY_ID, &[package.get().into(), version.get().into()])
+        .await
 }
 
 /// Live versions, newest first.
@@ -261,7 +268,8 @@ pub async fn page(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<Version>> {
-    conn.all(PAGE, &[package.get().into(), limit.into(), offset.into()]).await
+    conn.all(PAGE, &[package.get().into(), limit.into(), offset.into()])
+        .await
 }
 
 /// Deleted versions that can be restored, newest first.
@@ -274,7 +282,11 @@ pub async fn deleted_page(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<Version>> {
-    conn.all(DELETED_PAGE, &[package.get().into(), limit.into(), offset.into()]).await
+    conn.all(
+        DELETED_PAGE,
+        &[package.get().into(), limit.into(), offset.into()],
+    )
+    .await
 }
 
 /// How many live versions a package has.
@@ -336,7 +348,8 @@ pub async fn revive(
 /// # Errors
 /// Those of the database.
 pub async fn touch(conn: &mut Conn, version: VersionId, now: Moment) -> Result<()> {
-    conn.execute(TOUCH, &[version.get().into(), now.as_micros().into()]).await?;
+    conn.execute(TOUCH, &[version.get().into(), now.as_micros().into()])
+        .await?;
     Ok(())
 }
 
@@ -370,7 +383,11 @@ pub async fn restore(
     version: VersionId,
     now: Moment,
 ) -> Result<bool> {
-    let args = [package.get().into(), version.get().into(), now.as_micros().into()];
+    let args = [
+        package.get().into(),
+        version.get().into(),
+        now.as_micros().into(),
+    ];
     Ok(conn.execute(RESTORE, &args).await? > 0)
 }
 
@@ -383,7 +400,8 @@ pub async fn deleted_children(
     package: PackageId,
     version: VersionId,
 ) -> Result<Vec<VersionId>> {
-    conn.all(DELETED_CHILDREN, &[package.into(), version.into()]).await
+    conn.all(DELETED_CHILDREN, &[package.into(), version.into()])
+        .await
 }
 
 /// A manifest with the package it is in, as a check of all manifests walks over them.
@@ -397,7 +415,10 @@ pub struct PackagedManifest {
 
 impl FromRow for PackagedManifest {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self { package: row.get("package_id")?, manifest: StoredManifest::from_row(row)? })
+        Ok(Self {
+            package: row.get("package_id")?,
+            manifest: StoredManifest::from_row(row)?,
+        })
     }
 }
 
@@ -410,7 +431,8 @@ pub async fn contents_after(
     after: VersionId,
     limit: i64,
 ) -> Result<Vec<PackagedManifest>> {
-    conn.all(CONTENTS_AFTER, &[after.into(), limit.into()]).await
+    conn.all(CONTENTS_AFTER, &[after.into(), limit.into()])
+        .await
 }
 
 /// Holds the links of `digests` for `version` and parks their leases. All of them must be linked:
@@ -427,8 +449,13 @@ pub async fn hold_blobs(
     if digests.is_empty() {
         return Ok(());
     }
-    conn.execute(HOLD_BLOBS, &[version.get().into(), package.get().into(), digests.into()]).await?;
-    conn.execute(PARK_LINKS, &[package.get().into(), digests.into()]).await?;
+    conn.execute(
+        HOLD_BLOBS,
+        &[version.get().into(), package.get().into(), digests.into()],
+    )
+    .await?;
+    conn.execute(PARK_LINKS, &[package.get().into(), digests.into()])
+        .await?;
     Ok(())
 }
 
@@ -441,7 +468,8 @@ pub async fn live_children(
     package: PackageId,
     digests: &[&str],
 ) -> Result<Vec<Digest>> {
-    conn.all(LIVE_CHILDREN, &[package.get().into(), digests.into()]).await
+    conn.all(LIVE_CHILDREN, &[package.get().into(), digests.into()])
+        .await
 }
 
 /// Holds child manifests for an index.
@@ -494,8 +522,12 @@ pub async fn note_gaps(
     if digests.is_empty() {
         return Ok(());
     }
-    let args =
-        [version.get().into(), package.get().into(), digests.into(), kind.as_str().into()];
+    let args = [
+        version.get().into(),
+        package.get().into(),
+        digests.into(),
+        kind.as_str().into(),
+    ];
     conn.execute(NOTE_GAPS, &args).await?;
     Ok(())
 }
@@ -521,9 +553,14 @@ pub async fn fill_gaps(
     }
     if kind == GapKind::Blob {
         let digests = [digest.as_str()];
-        conn.execute(PARK_LINKS, &[package.get().into(), (&digests[..]).into()]).await?;
+        conn.execute(PARK_LINKS, &[package.get().into(), (&digests[..]).into()])
+            .await?;
     }
-    let args = [package.get().into(), digest.as_str().into(), kind.as_str().into()];
+    let args = [
+        package.get().into(),
+        digest.as_str().into(),
+        kind.as_str().into(),
+    ];
     conn.execute(DROP_GAPS, &args).await?;
     Ok(())
 }
@@ -537,7 +574,8 @@ pub async fn parent(
     package: PackageId,
     digest: &Digest,
 ) -> Result<Option<Digest>> {
-    conn.optional(PARENT, &[package.get().into(), digest.as_str().into()]).await
+    conn.optional(PARENT, &[package.get().into(), digest.as_str().into()])
+        .await
 }
 
 /// After a version went into the bin: the blobs that no live version needs any more stop being
@@ -597,7 +635,10 @@ struct PurgeCandidate(VersionId, PackageId);
 
 impl FromRow for PurgeCandidate {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self(VersionId::new(row.get("id")?), PackageId::new(row.get("package_id")?)))
+        Ok(Self(
+            VersionId::new(row.get("id")?),
+            PackageId::new(row.get("package_id")?),
+        ))
     }
 }
 
@@ -613,7 +654,10 @@ pub async fn purge_candidates(
 ) -> Result<Vec<(PackageId, VersionId)>> {
     let args = [deleted_before.as_micros().into(), limit.into()];
     let found: Vec<PurgeCandidate> = conn.all(PURGE_CANDIDATES, &args).await?;
-    Ok(found.into_iter().map(|PurgeCandidate(version, package)| (package, version)).collect())
+    Ok(found
+        .into_iter()
+        .map(|PurgeCandidate(version, package)| (package, version))
+        .collect())
 }
 
 /// Versions of a package that are in the bin and that no index holds; locked until the transaction
@@ -626,7 +670,8 @@ pub async fn purgeable_of(
     package: PackageId,
     limit: i64,
 ) -> Result<Vec<VersionId>> {
-    conn.all(PURGEABLE_OF, &[package.into(), limit.into()]).await
+    conn.all(PURGEABLE_OF, &[package.into(), limit.into()])
+        .await
 }
 
 /// An index, deleted or not, that holds the version with this digest, if there is one: as long as
@@ -639,7 +684,8 @@ pub async fn holder(
     package: PackageId,
     digest: &Digest,
 ) -> Result<Option<Digest>> {
-    conn.optional(HOLDER, &[package.into(), digest.into()]).await
+    conn.optional(HOLDER, &[package.into(), digest.into()])
+        .await
 }
 
 /// Removes a version for good. Blobs that nothing else holds get a lease until `lease_until`, so
@@ -653,12 +699,25 @@ pub async fn purge(
     version: VersionId,
     lease_until: Moment,
 ) -> Result<bool> {
-    let lease = [package.get().into(), version.get().into(), lease_until.as_micros().into()];
+    let lease = [
+        package.get().into(),
+        version.get().into(),
+        lease_until.as_micros().into(),
+    ];
     conn.execute(LOST_LEASES, &lease).await?;
-    for statement in [PURGE_BLOBS, PURGE_CHILDREN, PURGE_GAPS, PURGE_HISTORY, PURGE_TAGS] {
+    for statement in [
+        PURGE_BLOBS,
+        PURGE_CHILDREN,
+        PURGE_GAPS,
+        PURGE_HISTORY,
+        PURGE_TAGS,
+    ] {
         conn.execute(statement, &[version.get().into()]).await?;
     }
     Ok(conn.execute(PURGE, &[version.get().into()]).await? > 0)
 }
 
-const _: () = assert!(PARKED == 9_223_372_036_854_775_807, "the statements spell it out");
+const _: () = assert!(
+    PARKED == 9_223_372_036_854_775_807,
+    "the statements spell it out"
+);
