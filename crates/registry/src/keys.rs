@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::DecodingKey;
-use naru_metadata::Conn;
 use naru_metadata::signing_keys::{self, SigningKeyRow};
+use naru_metadata::{Conn, instance};
 use naru_model::{EventKind, Moment};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
@@ -24,14 +24,17 @@ use crate::{Caller, Registry, events};
 const ROTATION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How often at most the keys are read again because a token names one that is not known.
-const RELOAD: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Notes in the database that the first key was made.
+const FIRST_KEY_AT: &str = "first_signing_key_at";
 
 /// The keys as this process knows them.
 pub(crate) struct Keyring {
     master: MasterKey,
     keys: ArcSwapOption<Keys>,
-    /// Whoever holds it reads the keys; when that was last done.
-    loaded_at: Mutex<Option<Moment>>,
+    /// Whoever holds it reads the keys; when they were last read again.
+    again_at: Mutex<Option<Moment>>,
 }
 
 /// Keys that were read and opened.
@@ -48,7 +51,7 @@ impl Keyring {
         Self {
             master,
             keys: ArcSwapOption::empty(),
-            loaded_at: Mutex::new(None),
+            again_at: Mutex::new(None),
         }
     }
 
@@ -83,25 +86,29 @@ impl Registry {
         if let Some(keys) = self.keyring.keys.load_full() {
             return Ok(keys);
         }
-        let mut loaded_at = self.keyring.loaded_at.lock().await;
-        if let Some(keys) = self.keyring.keys.load_full() {
-            return Ok(keys);
+        let _turn = self.keyring.again_at.lock().await;
+        match self.keyring.keys.load_full() {
+            Some(keys) => Ok(keys),
+            None => self.load_keys().await,
         }
-        self.load_keys(&mut loaded_at).await
     }
 
-    /// The keys read again, because another process may have made one; none if that was done a
-    /// moment ago.
-    pub(crate) async fn signing_keys_again(&self) -> Result<Option<Arc<Keys>>> {
-        let mut loaded_at = self.keyring.loaded_at.lock().await;
+    /// The keys read again, because another process may have made one; unless that was done a
+    /// moment ago, so that made-up tokens do not keep the database busy.
+    pub(crate) async fn signing_keys_again(&self) -> Result<Arc<Keys>> {
+        let mut again_at = self.keyring.again_at.lock().await;
         let now = self.clock.now();
-        if loaded_at.is_some_and(|at| at <= now && now.since(at) < RELOAD) {
-            return Ok(None);
+        let is_recent = again_at.is_some_and(|at| at <= now && now.since(at) < AGAIN);
+        match self.keyring.keys.load_full() {
+            Some(keys) if is_recent => Ok(keys),
+            _ => {
+                *again_at = Some(now);
+                self.load_keys().await
+            }
         }
-        self.load_keys(&mut loaded_at).await.map(Some)
     }
 
-    async fn load_keys(&self, loaded_at: &mut Option<Moment>) -> Result<Arc<Keys>> {
+    async fn load_keys(&self) -> Result<Arc<Keys>> {
         let mut conn = self.db.read().await?;
         let mut rows = signing_keys::all(&mut conn).await?;
         drop(conn);
@@ -110,18 +117,20 @@ impl Registry {
         }
         let keys = Arc::new(self.open_keys(&rows)?);
         self.keyring.keys.store(Some(Arc::clone(&keys)));
-        *loaded_at = Some(self.clock.now());
         Ok(keys)
     }
 
-    /// Two processes may do this at once on PostgreSQL; then both keys verify and the newer signs.
+    /// Several processes may come here at once: one makes the key while the others wait for its
+    /// transaction.
     async fn make_first_key(&self) -> Result<Vec<SigningKeyRow>> {
+        let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        instance::claim(&mut tx, FIRST_KEY_AT, &now.to_string()).await?;
         let rows = signing_keys::all(&mut tx).await?;
         if rows.iter().any(|row| row.retired_at.is_none()) {
             return Ok(rows);
         }
-        self.make_key(&mut tx, self.clock.now()).await?;
+        self.make_key(&mut tx, now).await?;
         let rows = signing_keys::all(&mut tx).await?;
         tx.commit().await?;
         Ok(rows)
@@ -181,8 +190,8 @@ impl Registry {
         signing_keys::forget_retired_before(&mut tx, now.minus(self.longest_token())).await?;
         tx.commit().await?;
         if is_due {
-            let mut loaded_at = self.keyring.loaded_at.lock().await;
-            self.load_keys(&mut loaded_at).await?;
+            let _turn = self.keyring.again_at.lock().await;
+            self.load_keys().await?;
         }
         Ok(is_due)
     }

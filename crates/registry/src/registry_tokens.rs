@@ -231,10 +231,10 @@ impl Registry {
         let keys = self.signing_keys().await?;
         let outcome = match jwt::verify(text, &keys.verifying, self.clock.now()) {
             // Another process may have made the key a moment ago.
-            Err(JwtError::UnknownKey) => match self.signing_keys_again().await? {
-                Some(keys) => jwt::verify(text, &keys.verifying, self.clock.now()),
-                None => Err(JwtError::UnknownKey),
-            },
+            Err(JwtError::UnknownKey) => {
+                let keys = self.signing_keys_again().await?;
+                jwt::verify(text, &keys.verifying, self.clock.now())
+            }
             outcome => outcome,
         };
         outcome.map_err(|error| {
