@@ -112,7 +112,9 @@ impl Site {
             .cloned()
             .unwrap_or_default();
         let method = request.method().clone();
-        let path = request.uri().path().to_owned();
+        let kind = kind_of(request.uri().path());
+        let path =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
         let arrival = self
             .0
             .hosts
@@ -124,7 +126,7 @@ impl Site {
         finish(&mut response, &request_id, secure);
         self.0
             .metrics
-            .answered(kind_of(&path), &method, response.status(), begun.elapsed());
+            .answered(kind, &method, response.status(), begun.elapsed());
         tracing::debug!(
             request_id, %method, path, status = response.status().as_u16(),
             peer = connection.peer().map(tracing::field::display), "answered"

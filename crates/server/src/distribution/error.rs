@@ -8,8 +8,8 @@ use http::{Method, Response, StatusCode};
 use naru_model::NameError;
 use naru_model::policy::Refusal;
 use naru_oci::{
-    BearerError, Challenge, Endpoint, EndpointError, ErrorCode, ErrorInfo, ErrorResponse, Scopes,
-    Unsatisfiable, headers,
+    BearerError, Challenge, Endpoint, EndpointError, ErrorCode, ErrorInfo, ErrorResponse,
+    Unsatisfiable, headers, not_accepted,
 };
 use naru_registry::{BadCredential, Error};
 use serde_json::json;
@@ -31,6 +31,8 @@ pub(super) enum Refused {
     Range(Unsatisfiable),
     /// `Bearer` and nothing after it.
     TokenNotProvided,
+    /// A form from a browser or `curl -F`, where the blob itself was expected.
+    FormUpload,
     /// Something else about the request; the text says what was expected.
     Request(ErrorCode, String),
 }
@@ -44,8 +46,8 @@ impl From<Error> for Refused {
 /// What an error answer depends on besides the error.
 pub(super) struct Situation<'a> {
     arrival: &'a Arrival,
+    method: &'a Method,
     endpoint: Option<&'a Endpoint>,
-    scopes: Scopes,
     signed_in: bool,
     ignored: Option<BadCredential>,
 }
@@ -98,18 +100,15 @@ impl Shape {
 }
 
 impl<'a> Situation<'a> {
-    pub(super) fn new(
+    pub(super) const fn new(
         arrival: &'a Arrival,
-        method: &Method,
+        method: &'a Method,
         endpoint: Option<&'a Endpoint>,
     ) -> Self {
-        let scopes = endpoint
-            .map(|endpoint| endpoint.scopes(method))
-            .unwrap_or_default();
         Self {
             arrival,
+            method,
             endpoint,
-            scopes,
             signed_in: false,
             ignored: None,
         }
@@ -140,6 +139,11 @@ impl<'a> Situation<'a> {
                     .challenge(None)
             }
             Refused::Request(code, text) => Shape::text(*code, text.as_str()),
+            Refused::FormUpload => Shape::text(
+                ErrorCode::BlobUploadInvalid,
+                "the body is the blob itself, as application/octet-stream",
+            )
+            .status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         };
         self.render(shape)
     }
@@ -163,10 +167,11 @@ impl<'a> Situation<'a> {
             }),
             PackageType::Container => {
                 let realm = format!("{}/token", self.arrival.origin());
+                let scopes = self.endpoint.map(|endpoint| endpoint.scopes(self.method));
                 headers::www_authenticate(&Challenge::Bearer {
                     realm: &realm,
                     service: &self.arrival.host,
-                    scopes: &self.scopes,
+                    scopes: &scopes.unwrap_or_default(),
                     error,
                 })
             }
@@ -205,14 +210,18 @@ impl<'a> Situation<'a> {
     fn use_case(&self, request_id: &str, error: &Error) -> Shape {
         match error {
             Error::Refused(refusal) => self.refusal(refusal),
-            Error::BadCredential(bad) => Self::bad_credential(*bad),
+            Error::BadCredential(bad) => self.bad_credential(*bad),
             Error::AccountUnknown(_) | Error::NotFound { .. } if !self.signed_in => {
                 self.who_are_you()
             }
             Error::AccountUnknown(_) | Error::NotFound { .. } => self.unknown(),
             Error::ManifestUnknown { .. } => Shape::code(ErrorCode::ManifestUnknown),
-            Error::NotAcceptable { .. } => {
-                Shape::text(ErrorCode::ManifestUnknown, error.to_string())
+            Error::NotAcceptable { media_type } => {
+                let known = media_type.parse().map(|found| not_accepted(&found));
+                Shape::text(
+                    ErrorCode::ManifestUnknown,
+                    known.unwrap_or_else(|_| error.to_string()),
+                )
             }
             Error::BlobUnknown(digest) => {
                 Shape::code(ErrorCode::BlobUnknown).detail(json!({ "digest": digest.as_str() }))
@@ -303,10 +312,19 @@ impl<'a> Situation<'a> {
     }
 
     /// A credential that came and cannot be used: the vendor's text, and why.
-    fn bad_credential(bad: BadCredential) -> Shape {
+    fn bad_credential(&self, bad: BadCredential) -> Shape {
         let text = "unauthenticated: User cannot be authenticated with the token provided.";
         Shape::text(ErrorCode::Unauthorized, text)
-            .detail(json!({ "reason": bad.to_string() }))
+            .detail(json!({ "reason": reason(bad, self.arrival) }))
             .challenge(Some(BearerError::InvalidToken))
     }
+}
+
+/// Why a credential is of no use, and how to be rid of it: people forget what docker has stored,
+/// and wonder why even what is public cannot be pulled.
+pub(super) fn reason(bad: BadCredential, arrival: &Arrival) -> String {
+    format!(
+        "{bad}; `docker logout {}` removes a stored login",
+        arrival.host
+    )
 }

@@ -15,7 +15,7 @@ use naru_registry::registry_tokens::IssuedToken;
 use naru_registry::{Caller, Error, Registry};
 use serde::Serialize;
 
-use super::error::{Refused, Situation};
+use super::error::{Refused, Situation, reason};
 use super::{WithHeader, json};
 use crate::body::Body;
 use crate::hosts::Arrival;
@@ -60,7 +60,7 @@ pub(crate) async fn answer_token(
         Ok(issued) => render(&issued),
         Err(Refused::UseCase(Error::BadCredential(bad))) => {
             // docker prints `denied: denied` for a credential that is of no use (contract C6).
-            let body = error_body(ErrorCode::Denied, Some(&bad.to_string()));
+            let body = error_body(ErrorCode::Denied, Some(&reason(bad, arrival)));
             json(StatusCode::FORBIDDEN, body)
         }
         Err(refused) => situation.answer(request_id, &refused),

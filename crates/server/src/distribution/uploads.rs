@@ -171,8 +171,7 @@ fn chunk(
         .header(CONTENT_TYPE)
         .is_some_and(|kind| kind.starts_with("multipart/"))
     {
-        let text = "the body is the blob itself, as application/octet-stream".to_owned();
-        return Err(Refused::Request(ErrorCode::BlobUploadInvalid, text));
+        return Err(Refused::FormUpload);
     }
     let length = call
         .header(CONTENT_LENGTH)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use tokio::sync::Notify;
 
 use super::certificates::Certificates;
 use super::{TlsError, provider};
@@ -21,6 +22,8 @@ const OTHERS: u32 = 0o007;
 pub(super) struct CertificateWatch {
     files: Arc<[CertificateFiles]>,
     every: Duration,
+    /// Told to look at once.
+    look: Arc<Notify>,
     certificates: Arc<Certificates>,
     seen: Vec<Option<Stamp>>,
 }
@@ -35,10 +38,11 @@ struct Stamp {
 }
 
 impl CertificateWatch {
-    /// Loads all files once.
+    /// Loads all files once; `look` wakes [`CertificateWatch::run`].
     pub(super) fn load(
         settings: &TlsSettings,
         certificates: Arc<Certificates>,
+        look: Arc<Notify>,
     ) -> Result<Self, TlsError> {
         let files: Arc<[_]> = settings.certificates.clone().into();
         let seen = stamps(&files);
@@ -47,35 +51,47 @@ impl CertificateWatch {
         Ok(Self {
             files,
             every,
+            look,
             certificates,
             seen,
         })
     }
 
-    /// Looks at the files now and then, and loads them when one has changed. If that fails, the
-    /// old certificates stay: half of a pair may have been replaced so far.
+    /// Looks at the files now and then, and when told to; never ends.
     pub(super) async fn run(mut self) {
+        let look = Arc::clone(&self.look);
         loop {
-            tokio::time::sleep(self.every).await;
-            let files = self.files.clone();
-            let look = move || (stamps(&files), load_all(&files));
-            let Ok((stamps, loaded)) = tokio::task::spawn_blocking(look).await else {
-                continue;
+            let told = tokio::select! {
+                () = tokio::time::sleep(self.every) => false,
+                () = look.notified() => true,
             };
-            if stamps == self.seen {
-                continue;
+            self.look_again(told).await;
+        }
+    }
+
+    /// Loads the files when one has changed, or whoever told us to look wants to know that they
+    /// can be loaded. If that fails, the old certificates stay: half of a pair may have been
+    /// replaced so far.
+    async fn look_again(&mut self, told: bool) {
+        let files = self.files.clone();
+        let look = move || (stamps(&files), load_all(&files));
+        let Ok((stamps, loaded)) = tokio::task::spawn_blocking(look).await else {
+            return;
+        };
+        if !told && stamps == self.seen {
+            return;
+        }
+        self.seen = stamps;
+        match loaded {
+            Ok(loaded) => {
+                let count = loaded.len();
+                self.certificates.replace_files(loaded);
+                tracing::info!(count, "loaded the certificates again");
             }
-            self.seen = stamps;
-            match loaded {
-                Ok(loaded) => {
-                    self.certificates.replace_files(loaded);
-                    tracing::info!("loaded changed certificates");
-                }
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot load changed certificates, still using the old ones"
-                ),
-            }
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "cannot load the certificates again, still using the old ones"
+            ),
         }
     }
 }

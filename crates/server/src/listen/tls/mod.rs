@@ -20,6 +20,7 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{Acceptor, ClientHello};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -98,6 +99,8 @@ pub struct Tls {
     serving: Arc<ServerConfig>,
     /// For an ACME authority that checks that a name is ours.
     proving: Arc<ServerConfig>,
+    /// Wakes the task that keeps the certificates from files fresh.
+    look: Arc<Notify>,
 }
 
 /// What a handshake came to.
@@ -125,16 +128,25 @@ impl Tls {
         shutdown: &Shutdown,
     ) -> Result<Self, TlsError> {
         let certificates = Arc::new(Certificates::default());
-        let files = files::CertificateWatch::load(settings, certificates.clone())?;
+        let look = Arc::new(Notify::new());
+        let files =
+            files::CertificateWatch::load(settings, certificates.clone(), Arc::clone(&look))?;
         if let Some(acme) = &settings.acme {
             let acme = acme::Acme::open(acme, data, clock, certificates.clone())?;
             shutdown.spawn(until_shutdown(shutdown.clone(), acme.run()));
         }
         shutdown.spawn(until_shutdown(shutdown.clone(), files.run()));
-        Self::offering(certificates)
+        Self::offering(certificates, look)
     }
 
-    fn offering(certificates: Arc<Certificates>) -> Result<Self, TlsError> {
+    /// Loads the certificate files now, changed or not, and logs how that went; connections that
+    /// begin after it get what was loaded. Returns before it is done. Certificates by ACME are
+    /// replaced when it is their time, whatever is said here.
+    pub fn reload(&self) {
+        self.look.notify_one();
+    }
+
+    fn offering(certificates: Arc<Certificates>, look: Arc<Notify>) -> Result<Self, TlsError> {
         let mut serving = base_config(certificates.clone())?;
         // The server's order decides; see `Endpoint::with_tls`.
         serving.alpn_protocols = vec![HTTP1.to_vec(), HTTP2.to_vec()];
@@ -144,6 +156,7 @@ impl Tls {
         Ok(Self {
             serving: Arc::new(serving),
             proving: Arc::new(proving),
+            look,
         })
     }
 
