@@ -32,6 +32,7 @@ use crate::probe::Probe;
 use crate::settings::BlobStoreSettings;
 use crate::state::UploadState;
 use crate::store::{Listed, Verdict};
+use crate::threads::Threads;
 
 use durable::DurableNames;
 use open_files::OpenFiles;
@@ -46,6 +47,7 @@ pub(crate) struct Directory(Arc<Shared>);
 struct Shared {
     root: PathBuf,
     buffers: Buffers,
+    threads: Threads,
     /// From how many bytes on a blob is written past the page cache.
     direct_from: Option<u64>,
     allow_unsafe_filesystem: bool,
@@ -59,6 +61,7 @@ impl Directory {
         Self(Arc::new(Shared {
             root: settings.path.clone().unwrap_or_else(|| data.to_owned()),
             buffers: settings.buffers(),
+            threads: Threads::default(),
             direct_from: match settings.direct_io_from_mib {
                 0 => None,
                 mib => Some(mib.saturating_mul(1 << 20)),
@@ -86,8 +89,7 @@ impl Directory {
     }
 
     pub(crate) async fn discard(&self, key: &StorageKey) -> Result<()> {
-        let (shared, key) = (self.0.clone(), *key);
-        blocking(move || growing::discard(&shared, key)).await
+        growing::discard(&self.0, *key).await
     }
 
     pub(crate) async fn open(&self, key: &StorageKey, range: Range<u64>) -> Result<Opened> {
@@ -95,7 +97,11 @@ impl Directory {
             Some(found) => found,
             None => {
                 let (shared, key) = (self.0.clone(), *key);
-                blocking(move || shared.open_and_keep(key)).await?
+                self.0
+                    .threads
+                    .read
+                    .run(move || shared.open_and_keep(key))
+                    .await?
             }
         };
         if range.end > length {
@@ -110,32 +116,44 @@ impl Directory {
 
     pub(crate) async fn stat(&self, key: &StorageKey) -> Result<Option<u64>> {
         let path = self.path(key);
-        blocking(move || match fs::metadata(path) {
+        let look = move || match fs::metadata(path) {
             Ok(metadata) => Ok(Some(metadata.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("look at a blob", error)),
-        })
-        .await
+        };
+        self.0.threads.read.run(look).await
     }
 
     pub(crate) async fn delete(&self, key: &StorageKey) -> Result<()> {
         let (path, key) = (self.path(key), *key);
         self.0.open_files.forget(&key);
-        blocking(move || {
+        let delete = move || {
             failpoint!("blob.delete", key).during("remove a blob")?;
             remove(&path)?;
             failpoint!("blob.deleted", key).during("remove a blob")
-        })
-        .await
+        };
+        self.0.threads.read.run(delete).await
     }
 
     /// Reads the names of one directory after the other; a listing of millions holds one of them.
     pub(crate) fn list(&self) -> BoxStream<'static, Result<Listed>> {
-        let root = self.0.root.clone();
-        stream::once(blocking(move || shards(&root)))
+        let shared = self.0.clone();
+        let shards = async move {
+            shared
+                .clone()
+                .threads
+                .read
+                .run(move || shards(&shared.root))
+                .await
+        };
+        let read = self.0.threads.read.clone();
+        stream::once(shards)
             .map_ok(|shards| stream::iter(shards.into_iter().map(Ok)))
             .try_flatten()
-            .and_then(|shard| blocking(move || keys(&shard)))
+            .and_then(move |shard| {
+                let read = read.clone();
+                async move { read.run(move || keys(&shard)).await }
+            })
             .map_ok(|keys| stream::iter(keys.into_iter().map(Ok)))
             .try_flatten()
             .boxed()
@@ -148,12 +166,20 @@ impl Directory {
         size: u64,
     ) -> Result<Verdict> {
         let (path, digest) = (self.path(key), digest.clone());
-        blocking(move || verify_file(&path, &digest, size)).await
+        self.0
+            .threads
+            .read
+            .run(move || verify_file(&path, &digest, size))
+            .await
     }
 
     pub(crate) async fn probe(&self) -> Result<Probe> {
         let shared = self.0.clone();
-        blocking(move || probe::probe(&shared)).await
+        self.0
+            .threads
+            .write
+            .run(move || probe::probe(&shared))
+            .await
     }
 
     fn path(&self, key: &StorageKey) -> PathBuf {
@@ -174,16 +200,6 @@ impl Shared {
         let length = file.metadata().during(ACTION)?.len();
         self.open_files.keep(key, &file, length);
         Ok((file, length))
-    }
-}
-
-/// Runs what waits for the disk on a blocking thread.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(Error::io("work on the disk", error)),
     }
 }
 

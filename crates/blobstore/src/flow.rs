@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 use crate::error::{Error, Result};
 use crate::hash::Hasher;
 use crate::lane::Lane;
+use crate::threads::Threads;
 
 /// How many buffers of one upload may be on their way, beside the one that fills.
-pub(crate) const IN_FLIGHT: usize = 2;
+const IN_FLIGHT: usize = 2;
 
 /// What takes the bytes of an upload in order, on a blocking thread.
 pub(crate) trait Sink: Send + 'static {
@@ -31,10 +32,10 @@ pub(crate) struct Flow<W> {
 }
 
 impl<W: Sink> Flow<W> {
-    pub(crate) fn new(hasher: Hasher, sink: W) -> Self {
+    pub(crate) fn new(hasher: Hasher, sink: W, threads: &Threads) -> Self {
         Self {
-            hash: Lane::new(hasher),
-            write: Lane::new(sink),
+            hash: Lane::new(hasher, threads.hash.clone()),
+            write: Lane::new(sink, threads.write.clone()),
             turns: Arc::new(Semaphore::new(IN_FLIGHT)),
             failed: Arc::default(),
         }

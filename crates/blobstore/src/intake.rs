@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Buf, Bytes};
 use naru_handoff::{AlignedBuffer, BufferPool, PAGE};
 
-use crate::flow::IN_FLIGHT;
-
 /// The memory of all uploads of a store, and how many of them share it at the moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Buffers {
@@ -27,12 +25,12 @@ impl Buffers {
         &self.pool
     }
 
-    /// What a buffer should hold so that everybody who gathers now can have one that fills and
-    /// [`IN_FLIGHT`] on their way. Few sizes, chosen by what changes slowly, so that a buffer given
-    /// back fits who waits for one, and no memory is asked from or given to the system.
+    /// What a buffer should hold so that everybody who gathers now can have one that fills and one
+    /// on its way. Few sizes, chosen by what changes slowly, so that a buffer given back fits who
+    /// waits for one, and no memory is asked from or given to the system.
     fn capacity(&self) -> usize {
         let uploads = self.gathering.load(Ordering::Relaxed).max(1);
-        let share = self.pool.budget() / uploads.saturating_mul(IN_FLIGHT + 1);
+        let share = self.pool.budget() / uploads.saturating_mul(2);
         let sizes = [BufferPool::LARGE, BufferPool::MEDIUM];
         sizes
             .into_iter()
@@ -174,10 +172,10 @@ mod tests {
         let mut intakes = Vec::new();
         for (uploads, size) in [
             (1, 1 << 20),
-            (16, 1 << 20),
-            (17, 256 << 10),
-            (64, 256 << 10),
-            (65, 64 << 10),
+            (24, 1 << 20),
+            (25, 256 << 10),
+            (96, 256 << 10),
+            (97, 64 << 10),
         ] {
             while intakes.len() < uploads {
                 let mut intake = Intake::new(buffers.clone(), 0, 1 << 30);

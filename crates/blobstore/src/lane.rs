@@ -1,7 +1,10 @@
 //! [`Lane`]: work on one value, in order, on blocking threads, without a thread that waits.
 //!
 //! A thread per upload would stand idle while its client is slow, and a few hundred slow clients
-//! would use up all blocking threads. A lane borrows a thread only while there is work.
+//! would use up all blocking threads. A lane borrows one of the store's [`Threads`] only while
+//! there is work, and gives it back after a few jobs when others wait.
+//!
+//! [`Threads`]: crate::threads::Threads
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +13,18 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::threads::{Gate, Permit};
 
 /// A value and the work that waits for it. Jobs run one at a time, first come, first served.
 ///
 /// Dropping a lane drops the jobs that have not begun; the value goes when the running job ends.
-pub(crate) struct Lane<S>(Arc<Mutex<Line<S>>>);
+pub(crate) struct Lane<S> {
+    line: Arc<Mutex<Line<S>>>,
+    gate: Gate,
+}
+
+/// How many jobs are done before others get their turn on the thread.
+const IN_A_ROW: usize = 4;
 
 struct Line<S> {
     waiting: VecDeque<Step<S>>,
@@ -36,11 +46,16 @@ enum Step<S> {
 }
 
 impl<S: Send + 'static> Lane<S> {
-    pub(crate) fn new(value: S) -> Self {
-        Self(Arc::new(Mutex::new(Line {
+    /// Work on `value`, by the threads that `gate` lets in.
+    pub(crate) fn new(value: S, gate: Gate) -> Self {
+        let line = Line {
             waiting: VecDeque::new(),
             place: Place::Here(value),
-        })))
+        };
+        Self {
+            line: Arc::new(Mutex::new(line)),
+            gate,
+        }
     }
 
     /// Has `job` done after those that wait already.
@@ -70,15 +85,16 @@ impl<S: Send + 'static> Lane<S> {
     }
 
     fn step(&self, step: Step<S>) {
-        let mut line = lock(&self.0);
+        let mut line = lock(&self.line);
         match std::mem::replace(&mut line.place, Place::Working) {
             Place::Here(value) => {
                 line.waiting.push_back(step);
-                let work = Work {
-                    line: self.0.clone(),
+                Work {
+                    line: self.line.clone(),
+                    gate: self.gate.clone(),
                     value: Some(value),
-                };
-                tokio::task::spawn_blocking(move || work.run());
+                }
+                .start();
             }
             Place::Working => line.waiting.push_back(step),
             // The step is dropped, and whoever waits for it learns that.
@@ -89,7 +105,7 @@ impl<S: Send + 'static> Lane<S> {
 
 impl<S> Drop for Lane<S> {
     fn drop(&mut self) {
-        let mut line = lock(&self.0);
+        let mut line = lock(&self.line);
         // An end that waits has an owner who wants the value.
         line.waiting.retain(|step| matches!(step, Step::End(_)));
     }
@@ -97,12 +113,19 @@ impl<S> Drop for Lane<S> {
 
 struct Work<S> {
     line: Arc<Mutex<Line<S>>>,
+    gate: Gate,
     value: Option<S>,
 }
 
-impl<S> Work<S> {
-    fn run(mut self) {
-        while let Some(step) = self.next() {
+impl<S: Send + 'static> Work<S> {
+    fn start(self) {
+        let gate = self.gate.clone();
+        gate.start(move |permit| self.run(permit));
+    }
+
+    fn run(mut self, permit: Permit) {
+        for _ in 0..IN_A_ROW {
+            let Some(step) = self.next() else { return };
             match (step, self.value.as_mut()) {
                 (Step::Job(job), Some(value)) => job(value),
                 (Step::End(give), _) => {
@@ -114,6 +137,8 @@ impl<S> Work<S> {
                 (Step::Job(_), None) => return,
             }
         }
+        drop(permit);
+        self.start();
     }
 
     /// The next step; without one, the value is put back in the same instant.
@@ -149,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_run_in_order_and_the_value_comes_back() {
-        let lane = Lane::new(Vec::new());
+        let lane = Lane::new(Vec::new(), Gate::new(1));
         for number in 0..1000 {
             lane.push(move |seen: &mut Vec<i32>| seen.push(number));
         }
@@ -157,8 +182,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lanes_take_turns_on_one_thread() {
+        let gate = Gate::new(1);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let lanes: Vec<_> = (0..2).map(|_| Lane::new((), gate.clone())).collect();
+        for job in 0..20 {
+            for (number, lane) in lanes.iter().enumerate() {
+                let seen = seen.clone();
+                lane.push(move |()| {
+                    seen.lock().unwrap().push(number);
+                    // The first thread must not be done before both lanes have all their jobs.
+                    std::thread::sleep(std::time::Duration::from_millis(u64::from(job == 0) * 20));
+                });
+            }
+        }
+        for lane in lanes {
+            lane.end().await.unwrap();
+        }
+        let seen = seen.lock().unwrap();
+        let first_of_the_other = seen.iter().position(|&number| number == 1).unwrap();
+        assert_eq!(first_of_the_other, IN_A_ROW);
+    }
+
+    #[tokio::test]
     async fn a_question_sees_what_was_pushed_before_it_and_nothing_after() {
-        let lane = Lane::new(1);
+        let lane = Lane::new(1, Gate::new(1));
         lane.push(|value| *value += 1);
         let answer = lane.ask(|value| *value);
         lane.push(|value| *value += 1);
@@ -168,7 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_lane_forgets_what_has_not_begun() {
-        let lane = Lane::new(Arc::new(()));
+        let lane = Lane::new(Arc::new(()), Gate::new(1));
         let (started, start) = std::sync::mpsc::channel();
         let (go, gate) = std::sync::mpsc::channel::<()>();
         lane.push(move |_| {
@@ -184,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_ends_the_lane_instead_of_hanging_it() {
-        let lane = Lane::new(());
+        let lane = Lane::new((), Gate::new(1));
         lane.push(|()| panic!("on purpose"));
         lane.push(|()| ());
         assert!(matches!(lane.end().await, Err(Error::Broken)));

@@ -9,8 +9,9 @@
 //! - [`Error`]: how it can fail; [`Probe`] and [`Verdict`]: what was found;
 //! - [`BlobStoreSettings`]: the section of the configuration file.
 //!
-//! Inside: `layout` draws where things lie; `directory` and `s3` are the backends; `intake`, `lane`
-//! and `hash` are the way of the bytes that both share; [`failpoint`] is where tests cut it.
+//! Inside: `layout` draws where things lie; `directory` and `s3` are the backends; `intake`, `flow`
+//! and `hash` are the way of the bytes that both share, `lane` and `threads` who carries them;
+//! [`failpoint`] is where tests cut it.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -29,6 +30,7 @@ mod s3;
 mod settings;
 mod state;
 mod store;
+mod threads;
 mod upload;
 
 pub use error::{Error, Result};

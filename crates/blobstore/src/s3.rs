@@ -40,6 +40,7 @@ use crate::probe::Probe;
 use crate::settings::BlobStoreSettings;
 use crate::state::UploadState;
 use crate::store::{Listed, Verdict};
+use crate::threads::Threads;
 
 use parts::PART;
 pub(crate) use upload::S3Upload;
@@ -62,6 +63,7 @@ struct Shared {
     /// For the log: bucket and prefix.
     place: String,
     buffers: Buffers,
+    threads: Threads,
     /// One permit for each part that may be in memory.
     part_memory: Arc<Semaphore>,
     scratch: PathBuf,
@@ -108,6 +110,7 @@ impl S3 {
             ),
             part_memory: Arc::new(Semaphore::new(usize::try_from(parts).unwrap_or(1).max(1))),
             buffers,
+            threads: Threads::default(),
             scratch: settings
                 .path
                 .clone()
@@ -272,12 +275,29 @@ impl Shared {
             Some(_) => {}
         }
         let stream = self.read(key, 0..size).await?;
-        let actual = digest_of(stream, Rehasher::new(digest.algorithm())).await?;
+        let actual = self
+            .digest_of(stream, Rehasher::new(digest.algorithm()))
+            .await?;
         Ok(if actual == *digest {
             Verdict::Sound
         } else {
             Verdict::WrongDigest { actual }
         })
+    }
+
+    /// Hashes a stream, some pieces after the other.
+    async fn digest_of(&self, mut stream: BlobStream, mut hash: Rehasher) -> Result<Digest> {
+        loop {
+            let (pieces, more) = next_pieces(&mut stream).await?;
+            let update = move || {
+                pieces.iter().for_each(|piece| hash.update(piece));
+                Ok(hash)
+            };
+            hash = self.threads.hash.run(update).await?;
+            if !more {
+                return hash.digest();
+            }
+        }
     }
 
     /// Removes an object; one that is not there is fine.
@@ -315,23 +335,6 @@ impl Shared {
                 key,
                 size: object.size,
             }))
-        }
-    }
-}
-
-/// Hashes a stream on blocking threads, a piece after the other.
-async fn digest_of(mut stream: BlobStream, mut hash: Rehasher) -> Result<Digest> {
-    loop {
-        let (pieces, more) = next_pieces(&mut stream).await?;
-        let hashed = tokio::task::spawn_blocking(move || {
-            pieces.iter().for_each(|piece| hash.update(piece));
-            hash
-        });
-        hash = hashed
-            .await
-            .map_err(|error| Error::io("hash a blob", error))?;
-        if !more {
-            return hash.digest();
         }
     }
 }

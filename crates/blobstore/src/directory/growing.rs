@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use naru_handoff::PAGE;
@@ -99,27 +98,36 @@ pub(super) struct Start {
 }
 
 impl Growing {
-    /// Opens and locks the file and cuts off what no row knows of.
+    /// Opens and locks the file, as soon as an earlier writer has let go, and cuts off what no row
+    /// knows of.
     ///
     /// # Errors
     /// [`Error::Missing`] and [`Error::TakenOver`] when what the checkpoint promises is not there.
-    pub(super) fn open(shared: Arc<Shared>, start: Start) -> Result<Self> {
+    pub(super) async fn open(shared: &Arc<Shared>, start: &Start) -> Result<Self> {
+        patiently(shared, start.key, {
+            let start = start.clone();
+            move |shared| Self::open_now(shared, &start)
+        })
+        .await
+    }
+
+    /// The same on a blocking thread for a key that nobody can have locked: `None` if somebody has.
+    pub(super) fn open_now(shared: Arc<Shared>, start: &Start) -> Result<Option<Self>> {
         let Start {
             key,
             checkpoint,
             fresh,
             cut,
-        } = start;
+        } = start.clone();
         shared.names.check()?;
         let path = layout::file(&shared.root, &key);
-        let file = open_locked(
-            &path,
-            key,
-            Mode {
-                create: checkpoint == 0,
-                fresh,
-            },
-        )?;
+        let mode = Mode {
+            create: checkpoint == 0,
+            fresh,
+        };
+        let Some(file) = open_locked(&path, key, mode)? else {
+            return Ok(None);
+        };
         cut.check()?;
         let mut growing = Self {
             shared,
@@ -139,7 +147,7 @@ impl Growing {
         };
         failpoint!("blob.created", key).during(WRITE)?;
         growing.cut_to_checkpoint()?;
-        Ok(growing)
+        Ok(Some(growing))
     }
 
     /// Announces where the upload will end.
@@ -342,17 +350,57 @@ impl Drop for Growing {
     }
 }
 
-/// Opens the file of an upload for looking at it and shortening it, alone.
-pub(super) fn open_alone(shared: &Shared, key: StorageKey) -> Result<File> {
-    let path = layout::file(&shared.root, &key);
-    open_locked(
-        &path,
-        key,
-        Mode {
-            create: false,
-            fresh: false,
-        },
-    )
+/// Does something with the file of an upload that nobody writes to, as soon as that is so.
+pub(super) async fn alone<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    key: StorageKey,
+    work: impl Fn(&Path, &File) -> Result<T> + Clone + Send + 'static,
+) -> Result<T> {
+    patiently(shared, key, move |shared| {
+        let path = layout::file(&shared.root, &key);
+        let file = open_locked(
+            &path,
+            key,
+            Mode {
+                create: false,
+                fresh: false,
+            },
+        )?;
+        file.map(|file| work(&path, &file)).transpose()
+    })
+    .await
+}
+
+/// Removes the file of an upload after its last writer has ended. None there is fine.
+pub(super) async fn discard(shared: &Arc<Shared>, key: StorageKey) -> Result<()> {
+    let removed = alone(shared, key, move |path, _| {
+        failpoint!("upload.abort", key).during("remove an upload")?;
+        super::remove(path)
+    });
+    match removed.await {
+        Err(Error::Missing { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// Repeats an attempt until the file is not locked any more. Waits without a thread, because the
+/// one waited for needs one.
+async fn patiently<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    key: StorageKey,
+    attempt: impl Fn(Arc<Shared>) -> Result<Option<T>> + Clone + Send + 'static,
+) -> Result<T> {
+    let begun = Instant::now();
+    loop {
+        let (attempt, here) = (attempt.clone(), shared.clone());
+        if let Some(done) = shared.threads.write.run(move || attempt(here)).await? {
+            return Ok(done);
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(Error::TakenOver { key });
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -361,25 +409,18 @@ struct Mode {
     fresh: bool,
 }
 
-fn open_locked(path: &Path, key: StorageKey, mode: Mode) -> Result<File> {
-    let begun = Instant::now();
-    loop {
-        let file = open(path, mode).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::Missing { key },
-            io::ErrorKind::AlreadyExists => Error::TakenOver { key },
-            _ => Error::io("open an upload", error),
-        })?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            // The writer before us may have removed the file after we opened it.
-            Ok(()) if file.metadata().during("open an upload")?.nlink() > 0 => return Ok(file),
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) if begun.elapsed() < PATIENCE => {
-                drop(file);
-                thread::sleep(Duration::from_millis(5));
-            }
-            Err(Errno::WOULDBLOCK) => return Err(Error::TakenOver { key }),
-            Err(error) => return Err(Error::io("lock an upload", error)),
-        }
+/// `None` while somebody else has the lock.
+fn open_locked(path: &Path, key: StorageKey, mode: Mode) -> Result<Option<File>> {
+    let file = open(path, mode).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::Missing { key },
+        io::ErrorKind::AlreadyExists => Error::TakenOver { key },
+        _ => Error::io("open an upload", error),
+    })?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        // The writer before us may have removed the file after we opened it.
+        Ok(()) if file.metadata().during("open an upload")?.nlink() > 0 => Ok(Some(file)),
+        Ok(()) | Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(Error::io("lock an upload", error)),
     }
 }
 
@@ -407,14 +448,4 @@ pub(super) fn cut_to(file: &File, most: u64) -> Result<u64> {
         file.set_len(most).during("shorten an upload")?;
     }
     Ok(length.min(most))
-}
-
-/// Removes the file of an upload after its last writer has ended. None there is fine.
-pub(super) fn discard(shared: &Shared, key: StorageKey) -> Result<()> {
-    failpoint!("upload.abort", key).during("remove an upload")?;
-    match open_alone(shared, key) {
-        Ok(_locked) => super::remove(&layout::file(&shared.root, &key)),
-        Err(Error::Missing { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
 }

@@ -4,6 +4,7 @@
 //! blocking task at the end: that is most blobs. Larger uploads [`Flow`]. Between requests an
 //! upload holds no file, no thread and no buffer.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use naru_handoff::AlignedBuffer;
 use naru_oci::{Algorithm, Digest};
 use tokio::runtime::Handle;
 
-use super::growing::{Cut, Growing, Start, cut_to, discard, open_alone};
-use super::{Shared, blocking};
+use super::Shared;
+use super::growing::{Cut, Growing, Start, alone, cut_to, discard};
 use crate::error::{During, Error, Result};
 use crate::failpoint;
 use crate::flow::{Flow, Sink};
@@ -75,8 +76,8 @@ impl DirectoryUpload {
                 ));
             }
             Some(state) => {
-                let (saved, here) = (state.clone(), shared.clone());
-                blocking(move || agree(&here, key, &saved)).await?
+                let saved = state.clone();
+                alone(&shared, key, move |_, file| agree(file, key, &saved)).await?
             }
         };
         let mut upload = Self::at(shared, key, hasher, false);
@@ -132,38 +133,45 @@ impl DirectoryUpload {
     }
 
     pub(crate) async fn checkpoint(&mut self) -> Result<UploadState> {
-        let mut ending = self.end_of_flow().await?;
-        if ending.is_new(self.checkpoint) {
-            let hasher = blocking(move || {
+        if self.offset() > self.checkpoint {
+            let mut ending = self.ending().await?;
+            let kept = self.shared.threads.write.run(move || {
                 ending.hash_rest();
-                let growing = ending.write_rest()?;
-                growing.settle()?;
+                ending.write_rest()?.settle()?;
                 failpoint!("upload.checkpoint", ending.start.key).during("keep an upload")?;
                 Ok(ending.hasher)
             });
-            self.put_back(hasher.await?);
-        } else {
-            self.put_back(ending.hasher);
+            let hasher = kept.await?;
+            self.checkpoint = hasher.position();
+            self.hasher = Some(hasher);
         }
         self.state()
     }
 
     pub(crate) async fn finish(mut self, expected: &Digest) -> Result<Finished> {
-        let ending = self.end_of_flow().await?;
-        let expected = expected.clone();
-        let size = blocking(move || ending.finish(&expected)).await?;
+        let (ending, expected) = (self.ending().await?, expected.clone());
+        let size = self
+            .shared
+            .threads
+            .write
+            .run(move || ending.finish(&expected))
+            .await?;
         Ok(Finished { size })
     }
 
     pub(crate) async fn abort(mut self) -> Result<()> {
         self.cut.cut();
-        let (shared, key) = (self.shared.clone(), self.key);
         let flow = self.flow.take();
-        blocking(move || {
-            drop(flow);
-            discard(&shared, key)
-        })
-        .await
+        self.shared
+            .threads
+            .write
+            .run(move || {
+                // Jobs that wait are forgotten, and the file is closed here.
+                drop(flow);
+                Ok(())
+            })
+            .await?;
+        discard(&self.shared, self.key).await
     }
 
     async fn send(&mut self, full: AlignedBuffer) -> Result<()> {
@@ -181,17 +189,11 @@ impl DirectoryUpload {
     }
 
     async fn start_flow(&mut self) -> Result<()> {
-        let (shared, start) = (self.shared.clone(), self.start());
-        let expected_end = self.intake.expected_end();
-        let growing = blocking(move || {
-            let mut growing = Growing::open(shared, start)?;
-            growing.expect(expected_end);
-            Ok(growing)
-        });
-        let growing = growing.await?;
+        let mut growing = Growing::open(&self.shared, &self.start()).await?;
+        growing.expect(self.intake.expected_end());
         self.fresh = false;
         let hasher = self.hasher.take().ok_or(Error::Broken)?;
-        self.flow = Some(Flow::new(hasher, growing));
+        self.flow = Some(Flow::new(hasher, growing, &self.shared.threads));
         Ok(())
     }
 
@@ -202,15 +204,23 @@ impl DirectoryUpload {
         };
         match flow.write.end().await {
             Ok(growing) => {
-                let error = blocking(move || Ok(growing.into_error())).await;
-                error.unwrap_or_else(|error| error)
+                let give_up = move || Err::<(), _>(growing.into_error());
+                self.shared
+                    .threads
+                    .write
+                    .run(give_up)
+                    .await
+                    .err()
+                    .unwrap_or(Error::Broken)
             }
             Err(error) => error,
         }
     }
 
-    /// Waits until the lanes are empty and takes everything that is needed to end.
-    async fn end_of_flow(&mut self) -> Result<Ending> {
+    /// Waits until the lanes are empty and gathers everything that is needed to end. Opens the file
+    /// of an upload that goes on; that of a fresh one is made with the last step, in one go.
+    async fn ending(&mut self) -> Result<Ending> {
+        let start = self.start();
         let (hasher, growing) = match self.flow.take() {
             Some(flow) => {
                 let (hasher, growing) = flow.end().await?;
@@ -218,9 +228,12 @@ impl DirectoryUpload {
             }
             None => (self.hasher.take().ok_or(Error::Broken)?, None),
         };
-        let rest = self.intake.rest();
-        let start = self.start();
+        let growing = match growing {
+            None if !self.fresh => Some(Growing::open(&self.shared, &start).await?),
+            growing => growing,
+        };
         self.fresh = false;
+        let rest = self.intake.rest();
         Ok(Ending {
             shared: self.shared.clone(),
             start,
@@ -228,11 +241,6 @@ impl DirectoryUpload {
             growing,
             rest,
         })
-    }
-
-    fn put_back(&mut self, hasher: Hasher) {
-        self.checkpoint = hasher.position();
-        self.hasher = Some(hasher);
     }
 
     fn state(&self) -> Result<UploadState> {
@@ -275,11 +283,6 @@ struct Ending {
 }
 
 impl Ending {
-    /// Whether there is anything that is not durable yet.
-    fn is_new(&self, checkpoint: u64) -> bool {
-        self.rest.is_some() || self.hasher.position() > checkpoint
-    }
-
     fn hash_rest(&mut self) {
         if let Some(rest) = &self.rest {
             self.hasher.update(rest.filled());
@@ -290,7 +293,11 @@ impl Ending {
     fn write_rest(&mut self) -> Result<Growing> {
         let mut growing = match self.growing.take() {
             Some(growing) => growing,
-            None => Growing::open(self.shared.clone(), self.start.clone())?,
+            None => {
+                Growing::open_now(self.shared.clone(), &self.start)?.ok_or(Error::TakenOver {
+                    key: self.start.key,
+                })?
+            }
         };
         if let Some(rest) = self.rest.take() {
             growing.write(rest.filled());
@@ -337,10 +344,8 @@ impl Ending {
         if actual == *expected {
             return Ok(());
         }
-        match self.growing.take() {
-            Some(growing) => growing.discard(),
-            None if self.start.checkpoint > 0 => discard(&self.shared, self.start.key)?,
-            None => {}
+        if let Some(growing) = self.growing.take() {
+            growing.discard();
         }
         Err(Error::DigestMismatch {
             expected: expected.clone(),
@@ -350,12 +355,11 @@ impl Ending {
 }
 
 /// What the row says and the file has, whichever is less: the hash of exactly so many bytes.
-fn agree(shared: &Shared, key: StorageKey, state: &UploadState) -> Result<Hasher> {
-    let file = open_alone(shared, key)?;
-    let length = cut_to(&file, state.offset())?;
+fn agree(file: &File, key: StorageKey, state: &UploadState) -> Result<Hasher> {
+    let length = cut_to(file, state.offset())?;
     if length == state.offset() && state.hash.position == length {
         return Hasher::restore(&state.hash);
     }
     tracing::warn!(%key, stored = state.offset(), found = length, "an upload was shortened");
-    Hasher::of_file(&file, length)
+    Hasher::of_file(file, length)
 }

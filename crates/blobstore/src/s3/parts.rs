@@ -209,8 +209,7 @@ impl Shared {
             .acquire_owned()
             .await
             .map_err(|_| Error::Broken)?;
-        let read = tokio::task::spawn_blocking(move || scratch::read(range)).await;
-        let bytes = read.map_err(|error| Error::io("read a spooled part", error))??;
+        let bytes = self.threads.read.run(move || scratch::read(range)).await?;
         Ok(PartInMemory {
             bytes,
             _permit: permit,

@@ -13,8 +13,11 @@ use crate::probe::Probe;
 
 pub(super) async fn probe(shared: &Shared) -> Result<Probe> {
     let scratch = shared.scratch.clone();
-    let tried = tokio::task::spawn_blocking(move || try_scratch(&scratch)).await;
-    let scratch_free = tried.map_err(|error| Error::io("try the scratch disk", error))??;
+    let scratch_free = shared
+        .threads
+        .write
+        .run(move || try_scratch(&scratch))
+        .await?;
     let conditional_put = try_bucket(shared).await?;
     Ok(Probe::S3 {
         bucket: shared.place.clone(),

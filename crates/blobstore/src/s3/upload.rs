@@ -214,9 +214,9 @@ impl S3Upload {
         };
         let hasher = std::mem::take(&mut **hasher);
         let directory = self.shared.scratch.clone();
-        let made = tokio::task::spawn_blocking(move || Scratch::create(&directory, end)).await;
-        let scratch = made.map_err(|error| Error::io("spool an upload", error))??;
-        self.stage = Stage::Flowing(Flow::new(hasher, scratch));
+        let make = move || Scratch::create(&directory, end);
+        let scratch = self.shared.threads.write.run(make).await?;
+        self.stage = Stage::Flowing(Flow::new(hasher, scratch, &self.shared.threads));
         Ok(())
     }
 
@@ -328,16 +328,11 @@ impl S3Upload {
         expected: &Digest,
     ) -> Result<()> {
         let (bytes, algorithm) = (rest.clone(), expected.algorithm());
-        let hashed = tokio::task::spawn_blocking(move || {
+        let hash = move || {
             let bytes = bytes.as_ref().map(FilledBuffer::filled).unwrap_or_default();
             digest_of(hasher, bytes, algorithm)
-        });
-        compare(
-            expected,
-            hashed
-                .await
-                .map_err(|error| Error::io("hash a blob", error))??,
-        )?;
+        };
+        compare(expected, self.shared.threads.hash.run(hash).await?)?;
         failpoint!("finish.digest_ok", self.key).map_err(unknown_outcome)?;
         let payload = rest.map_or_else(PutPayload::new, |rest| {
             PutPayload::from_bytes(Bytes::from_owner(Buffer(rest)))
