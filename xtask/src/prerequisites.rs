@@ -75,37 +75,13 @@ const NEEDS: &[Need] = &[
         package: "containerd",
     },
     Need {
-        proof: "umoci",
-        package: "umoci",
-    },
-    Need {
         proof: "runc",
         package: "runc",
     },
-    Need {
-        proof: "crun",
-        package: "crun",
-    },
-    Need {
-        proof: "gh",
-        package: "gh",
-    },
-    // Certificates by ACME, and reverse proxies
+    // Certificates by ACME
     Need {
         proof: "pebble",
         package: "pebble",
-    },
-    Need {
-        proof: "nginx",
-        package: "nginx-light",
-    },
-    Need {
-        proof: "haproxy",
-        package: "haproxy",
-    },
-    Need {
-        proof: "caddy",
-        package: "caddy",
     },
 ];
 
@@ -124,13 +100,13 @@ pub(crate) fn install() -> Result<String> {
     let log = Log::begin("install")?;
     let packages = install_packages(&log)?;
     let components = install_components(&log)?;
-    install_go(&log)?;
-    install_moto(&log)?;
-    let note = [packages, components].concat();
+    let go = install_go(&log)?;
+    let moto = install_moto(&log)?;
+    let note = [packages, components, go, moto].concat();
     Ok(if note.is_empty() {
         "nothing was missing".to_owned()
     } else {
-        note.join(", ")
+        format!("installed {}", note.join(", "))
     })
 }
 
@@ -224,9 +200,9 @@ fn install_components(log: &Log) -> Result<Vec<String>> {
 
 /// A Go toolchain, where the machine has none that is new enough. Debian's older Go fetches the
 /// newer one as the module `golang.org/toolchain`, checked against the Go checksum database.
-fn install_go(log: &Log) -> Result<()> {
+fn install_go(log: &Log) -> Result<Vec<String>> {
     if version_of(&go()).is_some_and(|version| version >= GO_MINIMUM) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     if workspace::find_program("go").is_none() {
         apt_install(log, &["golang-go".to_owned()])?;
@@ -250,7 +226,7 @@ fn install_go(log: &Log) -> Result<()> {
     let link = workspace::cache_directory().join("go");
     let _ = fs::remove_file(&link);
     std::os::unix::fs::symlink(&unpacked, &link)?;
-    Ok(())
+    Ok(vec![GO_MODULE.to_owned()])
 }
 
 /// Modules come without file modes; the programs of a toolchain need theirs.
@@ -274,11 +250,11 @@ fn version_of(go: &Path) -> Option<(u32, u32)> {
 }
 
 /// The S3 server of the tests, in a Python environment of its own outside the tree.
-fn install_moto(log: &Log) -> Result<()> {
+fn install_moto(log: &Log) -> Result<Vec<String>> {
     let environment = workspace::cache_directory().join("moto");
     let stamp = environment.join("naru-stamp");
     if fs::read_to_string(&stamp).is_ok_and(|text| text == MOTO) && moto_server().is_file() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let missing = format!("missing: {MOTO} from the Python package index");
     // Debian's own Python: another one first in PATH may lack the venv module.
@@ -289,5 +265,5 @@ fn install_moto(log: &Log) -> Result<()> {
     pip.args(["install", "--quiet", "--disable-pip-version-check", MOTO]);
     log.run(&mut pip, LIMIT).context(missing)?;
     fs::write(stamp, MOTO)?;
-    Ok(())
+    Ok(vec![MOTO.to_owned()])
 }
