@@ -12,7 +12,8 @@
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
-use naru_blobstore::{BlobStore, BlobStoreSettings, Opened, StorageKey, Verdict};
+use naru_blobstore::Error as StoreError;
+use naru_blobstore::{BlobStore, BlobStoreSettings, Opened, StorageKey, Upload, Verdict};
 use naru_metadata::links::{self, Blob};
 use naru_metadata::{DatabaseSettings, Db, SchemaPolicy};
 use naru_oci::{Algorithm, Digest};
@@ -48,6 +49,10 @@ pub struct BackupManifest {
     pub blobs: u64,
     /// How many bytes they have.
     pub bytes: u64,
+    /// Blobs whose bytes were found missing or wrong while they were copied: they are in the rows of
+    /// the backup, but not in it.
+    #[serde(default)]
+    pub damaged: Vec<Digest>,
     /// Whether the master key lies beside them. Without it, keys sealed in the database can only
     /// be opened with the configured one.
     pub master_key: bool,
@@ -75,8 +80,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller administers the instance; [`Error::Conflict`] on
-    /// PostgreSQL and for a directory that holds something else; [`Error::NoSpace`];
-    /// [`Error::Internal`] for a blob whose bytes are not sound, which `naru fsck` explains.
+    /// PostgreSQL and for a directory that holds something else; [`Error::NoSpace`].
     pub async fn back_up(
         &self,
         caller: &Caller,
@@ -106,6 +110,7 @@ impl Registry {
             database: Digest::of(Algorithm::Sha256, b""),
             blobs: 0,
             bytes: 0,
+            damaged: Vec::new(),
             master_key: options.with_master_key,
         };
         let copied = self.copy_blobs(&copy, to, &mut manifest, progress).await;
@@ -131,7 +136,7 @@ impl Registry {
         manifest: &mut BackupManifest,
         progress: &(dyn Fn(&BackupManifest) + Send + Sync),
     ) -> Result<()> {
-        let target = BlobStore::new(&BlobStoreSettings::default(), to)?;
+        let target = BlobStore::new(&copy_settings(), to)?;
         target.probe().await?;
         let mut after = String::new();
         loop {
@@ -143,55 +148,75 @@ impl Registry {
             };
             last.digest.as_str().clone_into(&mut after);
             for blob in page.iter().filter(|blob| !blob.damaged) {
-                self.copy_blob(blob, &target).await?;
-                manifest.blobs += 1;
-                manifest.bytes += blob.size;
+                if self.copy_blob(blob, &target).await? {
+                    manifest.blobs += 1;
+                    manifest.bytes += blob.size;
+                } else {
+                    tracing::error!(digest = %blob.digest,
+                        "a blob is damaged and not in the backup; `naru fsck` says what to do");
+                    manifest.damaged.push(blob.digest.clone());
+                }
                 progress(manifest);
             }
         }
     }
 
-    async fn copy_blob(&self, blob: &Blob, target: &BlobStore) -> Result<()> {
-        let key: StorageKey = blob
-            .storage_key
-            .parse()
-            .map_err(|_| Error::Internal(format!("`{}` is no storage key", blob.storage_key)))?;
+    /// Copies a blob unless it is there already. Returns false if its bytes are not what they
+    /// should be; then nothing of it is in the backup.
+    async fn copy_blob(&self, blob: &Blob, target: &BlobStore) -> Result<bool> {
+        let Ok(key) = blob.storage_key.parse::<StorageKey>() else {
+            return Ok(false);
+        };
         if target.stat(&key).await? == Some(blob.size) {
-            return Ok(());
+            return Ok(true);
         }
         // What an interrupted backup left under this key.
         target.delete(&key).await?;
-        let opened = self.blobs.open(&key, 0..blob.size).await?;
+        let opened = match self.blobs.open(&key, 0..blob.size).await {
+            Ok(opened) => opened,
+            Err(StoreError::Missing { .. } | StoreError::Truncated { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
         let mut upload = target.begin(key)?;
         upload.expect(blob.size);
-        match opened {
-            Opened::File(mut file) => {
-                while !file.is_empty() {
-                    let (rest, bytes) = in_background(move || {
-                        let bytes = file.read_from_disk(PART);
-                        (file, bytes)
-                    })
-                    .await?;
-                    file = rest;
-                    upload
-                        .append(bytes.map_err(|error| unreadable(&blob.digest, &error))?)
-                        .await?;
-                }
-            }
-            Opened::Stream(mut stream) => {
-                while let Some(bytes) = stream.bytes.try_next().await? {
-                    upload.append(bytes).await?;
-                }
-            }
-            Opened::Redirect { .. } => {
-                return Err(Error::Conflict(
-                    "a blob store that redirects is backed up with its own tools".to_owned(),
-                ));
+        if !append_all(opened, &mut upload).await? {
+            return Ok(false);
+        }
+        match upload.finish(&blob.digest).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::DigestMismatch { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Copies what was opened into an upload. Returns false if it ends early or cannot be read.
+async fn append_all(opened: Opened, upload: &mut Upload) -> Result<bool> {
+    match opened {
+        Opened::File(mut file) => {
+            while !file.is_empty() {
+                let read = move || {
+                    let bytes = file.read_from_disk(PART);
+                    (file, bytes)
+                };
+                let (rest, bytes) = in_background(read).await?;
+                file = rest;
+                let Ok(bytes) = bytes else { return Ok(false) };
+                upload.append(bytes).await?;
             }
         }
-        upload.finish(&blob.digest).await?;
-        Ok(())
+        Opened::Stream(mut stream) => {
+            while let Some(bytes) = stream.bytes.try_next().await? {
+                upload.append(bytes).await?;
+            }
+        }
+        Opened::Redirect { .. } => {
+            return Err(Error::Conflict(
+                "a blob store that redirects is backed up with its own tools".to_owned(),
+            ));
+        }
     }
+    Ok(true)
 }
 
 /// Checks that a backup is whole: its manifest, its database, every byte of every blob.
@@ -229,7 +254,7 @@ async fn verify_blobs(
     check: &mut BackupCheck,
     progress: &(dyn Fn(&BackupCheck) + Send + Sync),
 ) -> Result<()> {
-    let store = BlobStore::new(&BlobStoreSettings::default(), from)?;
+    let store = BlobStore::new(&copy_settings(), from)?;
     let mut after = String::new();
     loop {
         let mut conn = copy.read().await?;
@@ -265,14 +290,18 @@ async fn verify_blob(store: &BlobStore, blob: &Blob) -> Result<Option<String>> {
     })
 }
 
+/// A backup may lie on any filesystem, also one that no server should run on: it is verified.
+fn copy_settings() -> BlobStoreSettings {
+    BlobStoreSettings {
+        allow_unsafe_filesystem: true,
+        ..BlobStoreSettings::default()
+    }
+}
+
 /// Waits for the disk on a blocking thread.
 async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::Internal(error.to_string()))
-}
-
-fn unreadable(digest: &Digest, error: &std::io::Error) -> Error {
-    Error::Internal(format!("the bytes of {digest} cannot be read: {error}"))
 }
 
 async fn digest_of_file(file: &Path) -> Result<Digest> {

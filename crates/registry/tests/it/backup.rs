@@ -143,6 +143,28 @@ async fn a_damaged_backup_is_found_out() {
 }
 
 #[tokio::test]
+async fn a_damaged_blob_keeps_no_backup_from_being_made_but_is_named_in_it() {
+    let world = World::new().await;
+    if !world.is_embedded() {
+        return;
+    }
+    let octocat = world.person("octocat").await;
+    let image = world.push(&octocat, "octocat/app", "1").await;
+    let file = crate::fsck::file_of(&world, b"layer of octocat/app:1");
+    crate::fsck::overwrite(&file, b"layer of octocat/app:2");
+    let to = tempfile::tempdir().unwrap();
+    let options = BackupOptions::default();
+    let made = world
+        .registry
+        .back_up(&Caller::system(), to.path(), options, &|_| {})
+        .await;
+    let made = made.unwrap();
+    assert_eq!((made.blobs, made.damaged), (1, vec![image.layer]));
+    let check = verify_backup(to.path(), &|_| {}).await.unwrap();
+    assert_eq!((check.sound, check.problems.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_directory_with_something_else_in_it_is_left_alone() {
     let world = World::new().await;
     if !world.is_embedded() {

@@ -23,7 +23,7 @@ async fn check(world: &World, depth: Depth) -> Vec<Finding> {
 }
 
 /// The file that holds a blob, found by its content.
-fn file_of(world: &World, content: &[u8]) -> PathBuf {
+pub(crate) fn file_of(world: &World, content: &[u8]) -> PathBuf {
     let mut directories = vec![world.data().join("blobs")];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
@@ -39,7 +39,7 @@ fn file_of(world: &World, content: &[u8]) -> PathBuf {
 }
 
 /// Makes a file that blobs lie in writable, as a failing disk would not ask.
-fn overwrite(path: &PathBuf, content: &[u8]) {
+pub(crate) fn overwrite(path: &PathBuf, content: &[u8]) {
     std::fs::remove_file(path).unwrap();
     std::fs::write(path, content).unwrap();
 }
