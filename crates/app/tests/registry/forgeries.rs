@@ -30,7 +30,12 @@ fn genuine(about: &str) -> Genuine {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
     };
     let (header, claims) = (part(0), part(1));
-    Genuine { repo, header, claims, text }
+    Genuine {
+        repo,
+        header,
+        claims,
+        text,
+    }
 }
 
 impl Genuine {
@@ -55,9 +60,19 @@ impl Genuine {
         let push = repo.post("blobs/uploads/").send();
         assert_eq!(push.status, 401, "{what}: {push:?}");
         let basic = Credential::basic("octo", forged);
-        assert_eq!(repo.by(&basic).get("manifests/v1").send().status, 401, "{what}");
-        let exchanged = repo.server.ask_token(&bearer, &[&repo.scope("pull")]).send();
-        assert!(matches!(exchanged.status, 401 | 403), "{what}: {exchanged:?}");
+        assert_eq!(
+            repo.by(&basic).get("manifests/v1").send().status,
+            401,
+            "{what}"
+        );
+        let exchanged = repo
+            .server
+            .ask_token(&bearer, &[&repo.scope("pull")])
+            .send();
+        assert!(
+            matches!(exchanged.status, 401 | 403),
+            "{what}: {exchanged:?}"
+        );
     }
 }
 
@@ -109,7 +124,11 @@ fn a_token_without_a_signature_is_refused() {
 fn a_token_signed_with_a_hash_is_refused() {
     let genuine = genuine("forged-hmac");
     let kid = genuine.kid().to_owned();
-    for (alg, algorithm) in [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)] {
+    for (alg, algorithm) in [
+        ("HS256", hmac::HMAC_SHA256),
+        ("HS384", hmac::HMAC_SHA384),
+        ("HS512", hmac::HMAC_SHA512),
+    ] {
         for secret in [b"".as_slice(), kid.as_bytes(), b"secret", b"naru"] {
             let header = with(&genuine.header, "alg", json!(alg));
             let message = format!("{}.{}", encode(&header), encode(&genuine.claims));
@@ -169,7 +188,10 @@ fn a_genuine_signature_covers_the_header() {
         with(&genuine.header, "cty", json!("JWT")).to_string(),
         with(&genuine.header, "alg", json!("none")).to_string(),
         genuine.header.to_string().replacen('{', "{ ", 1),
-        genuine.header.to_string().replacen('{', &format!("{{\"kid\":\"{kid}\","), 1),
+        genuine
+            .header
+            .to_string()
+            .replacen('{', &format!("{{\"kid\":\"{kid}\","), 1),
     ] {
         let forged = format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(&header));
         genuine.is_refused(&header, &forged);
@@ -210,8 +232,14 @@ fn a_genuine_signature_covers_every_claim() {
 fn parts_of_two_tokens_make_no_third() {
     let (one, two) = (genuine("forged-splice"), genuine("forged-splice"));
     let ([header, claims, _], [_, other, signature]) = (one.parts(), two.parts());
-    one.is_refused("signature of another", &format!("{header}.{claims}.{signature}"));
-    two.is_refused("claims of another", &format!("{header}.{other}.{}", one.parts()[2]));
+    one.is_refused(
+        "signature of another",
+        &format!("{header}.{claims}.{signature}"),
+    );
+    two.is_refused(
+        "claims of another",
+        &format!("{header}.{other}.{}", one.parts()[2]),
+    );
 }
 
 /// One token has one spelling.
@@ -224,12 +252,19 @@ fn a_token_has_one_spelling() {
     let spare = {
         const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let last = ALPHABET.find(&signature[85..]).unwrap();
-        format!("{header}.{claims}.{}{}", &signature[..85], &ALPHABET[last + 1..last + 2])
+        format!(
+            "{header}.{claims}.{}{}",
+            &signature[..85],
+            &ALPHABET[last + 1..last + 2]
+        )
     };
     let raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
     for (what, forged) in [
         ("spare bits", spare),
-        ("padding", format!("{header}.{claims}.{}", URL_SAFE.encode(&raw))),
+        (
+            "padding",
+            format!("{header}.{claims}.{}", URL_SAFE.encode(&raw)),
+        ),
         ("a dot behind", format!("{text}.")),
         ("a dot before", format!(".{text}")),
         ("five parts", format!("{text}.e30.e30")),
@@ -237,9 +272,20 @@ fn a_token_has_one_spelling() {
         ("a comma", format!("{text},{text}")),
         ("upper case", text.to_uppercase()),
         ("cut off", text[..text.len() - 1].to_owned()),
-        ("too long", format!("{header}.{}.{signature}", "A".repeat(9000))),
+        (
+            "too long",
+            format!("{header}.{}.{signature}", "A".repeat(9000)),
+        ),
         ("nothing", "..".to_owned()),
-        ("other alphabet", format!("{header}.{claims}.{}", base64::engine::general_purpose::STANDARD_NO_PAD.encode(raw).replace(['+', '/'], "+"))),
+        (
+            "other alphabet",
+            format!(
+                "{header}.{claims}.{}",
+                base64::engine::general_purpose::STANDARD_NO_PAD
+                    .encode(raw)
+                    .replace(['+', '/'], "+")
+            ),
+        ),
     ] {
         if forged != *text {
             genuine.is_refused(what, &forged);
@@ -263,5 +309,10 @@ fn forgeries_do_the_genuine_token_no_harm() {
     let genuine = genuine("forged-harmless");
     genuine.is_refused("cut off", &genuine.text[..genuine.text.len() - 3]);
     let bearer = Credential::bearer(&genuine.text);
-    genuine.repo.by(&bearer).get("manifests/v1").send().expect(200);
+    genuine
+        .repo
+        .by(&bearer)
+        .get("manifests/v1")
+        .send()
+        .expect(200);
 }

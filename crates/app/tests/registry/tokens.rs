@@ -78,15 +78,25 @@ fn the_challenge_of_a_mount_names_both_repositories() {
     let mount = format!("blobs/uploads/?mount={}&from=octo/other", digest(b"x"));
     let challenge = repo.post(&mount).send().expect(401).challenge();
     let scope = challenge.get("scope").unwrap();
-    assert!(scope.contains(&repo.name) && scope.contains("repository:octo/other:pull"), "{scope}");
+    assert!(
+        scope.contains(&repo.name) && scope.contains("repository:octo/other:pull"),
+        "{scope}"
+    );
 }
 
 /// The realm leads back to the host that the client named.
 #[test]
 fn the_realm_is_at_the_host_that_the_client_named() {
-    let answer = plain().get("/v2/").to_host("registry.example.com:8443").send().expect(401);
+    let answer = plain()
+        .get("/v2/")
+        .to_host("registry.example.com:8443")
+        .send()
+        .expect(401);
     let challenge = answer.challenge();
-    assert_eq!(challenge.get("realm"), Some("http://registry.example.com:8443/token"));
+    assert_eq!(
+        challenge.get("realm"),
+        Some("http://registry.example.com:8443/token")
+    );
     assert_eq!(challenge.get("service"), Some("registry.example.com:8443"));
 }
 
@@ -95,7 +105,11 @@ fn the_realm_is_at_the_host_that_the_client_named() {
 #[test]
 fn a_token_is_had_with_get_and_works() {
     let repo = private(plain(), "token-get");
-    let answer = repo.server.ask_token(&repo.credential, &[&repo.scope("pull")]).send().expect(200);
+    let answer = repo
+        .server
+        .ask_token(&repo.credential, &[&repo.scope("pull")])
+        .send()
+        .expect(200);
     assert_eq!(answer.the("cache-control"), "no-store");
     assert!(answer.the("content-type").starts_with("application/json"));
     let body = answer.json();
@@ -103,10 +117,18 @@ fn a_token_is_had_with_get_and_works() {
     assert_eq!(body["expires_in"], 300);
     // RFC 3339, in UTC.
     let issued = body["issued_at"].as_str().unwrap();
-    assert!(issued.starts_with("20") && issued.contains('T') && issued.ends_with('Z'), "{issued}");
+    assert!(
+        issued.starts_with("20") && issued.contains('T') && issued.ends_with('Z'),
+        "{issued}"
+    );
     let bearer = repo.by(&token_in(&answer));
     bearer.get("manifests/v1").send().expect(200);
-    bearer.server.get("/v2/").signed(&bearer.credential).send().expect(200);
+    bearer
+        .server
+        .get("/v2/")
+        .signed(&bearer.credential)
+        .send()
+        .expect(200);
 }
 
 /// `docker login` asks with parameters of its own and for no scope.
@@ -119,7 +141,10 @@ fn a_login_asks_for_nothing_and_gets_a_token() {
         "",
         "scope=",
     ] {
-        let answer = server.get(&format!("/token?{query}")).signed(&server.octo()).send();
+        let answer = server
+            .get(&format!("/token?{query}"))
+            .signed(&server.octo())
+            .send();
         let token = token_in(&answer.expect(200));
         server.get("/v2/").signed(&token).send().expect(200);
     }
@@ -132,36 +157,71 @@ fn a_token_is_had_with_post_and_a_form() {
     let secret = repo.credential.secret();
     let scope = in_query(&repo.scope("pull"));
     for form in [
-        format!("grant_type=password&service=s&client_id=c&username=octo&password={secret}&scope={scope}"),
-        format!("grant_type=password&username=octo&password={secret}&scope={scope}&access_type=offline"),
-        format!("grant_type=refresh_token&refresh_token={secret}&scope={scope}&client_id=c&service=s"),
+        format!(
+            "grant_type=password&service=s&client_id=c&username=octo&password={secret}&scope={scope}"
+        ),
+        format!(
+            "grant_type=password&username=octo&password={secret}&scope={scope}&access_type=offline"
+        ),
+        format!(
+            "grant_type=refresh_token&refresh_token={secret}&scope={scope}&client_id=c&service=s"
+        ),
     ] {
         let post = repo.server.request("POST", "/token");
-        let answer = post.with("Content-Type", "application/x-www-form-urlencoded").body(form).send();
-        repo.by(&token_in(&answer.expect(200))).get("manifests/v1").send().expect(200);
+        let answer = post
+            .with("Content-Type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send();
+        repo.by(&token_in(&answer.expect(200)))
+            .get("manifests/v1")
+            .send()
+            .expect(200);
     }
-    let post = repo.server.request("POST", "/token").signed(&repo.credential);
-    let answer = post.body(format!("grant_type=password&scope={scope}")).send().expect(200);
-    repo.by(&token_in(&answer)).get("manifests/v1").send().expect(200);
+    let post = repo
+        .server
+        .request("POST", "/token")
+        .signed(&repo.credential);
+    let answer = post
+        .body(format!("grant_type=password&scope={scope}"))
+        .send()
+        .expect(200);
+    repo.by(&token_in(&answer))
+        .get("manifests/v1")
+        .send()
+        .expect(200);
     let wrong = repo.server.request("POST", "/token");
-    wrong.body("grant_type=password&username=octo&password=wrong").send().refused(403, "DENIED");
+    wrong
+        .body("grant_type=password&username=octo&password=wrong")
+        .send()
+        .refused(403, "DENIED");
 }
 
 #[test]
 fn the_endpoint_takes_get_and_post_and_no_endless_form() {
     let server = plain();
     for method in ["PUT", "DELETE", "PATCH"] {
-        let answer = server.request(method, "/token").signed(&server.octo()).send();
+        let answer = server
+            .request(method, "/token")
+            .signed(&server.octo())
+            .send();
         assert_eq!(answer.refused(405, "UNSUPPORTED").the("allow"), "GET, POST");
     }
     let long = format!("scope={}", "x".repeat(100_000));
-    server.request("POST", "/token").signed(&server.octo()).body(long).send().expect(413);
+    server
+        .request("POST", "/token")
+        .signed(&server.octo())
+        .body(long)
+        .send()
+        .expect(413);
 }
 
 /// Several `scope` parameters, several in one, and `*` for everything.
 #[test]
 fn several_scopes_make_one_token() {
-    let (one, two) = (private(plain(), "scopes-one"), private(plain(), "scopes-two"));
+    let (one, two) = (
+        private(plain(), "scopes-one"),
+        private(plain(), "scopes-two"),
+    );
     let server = one.server;
     let separate = [&*one.scope("pull"), &*two.scope("pull,push")];
     let joined = separate.join(" ");
@@ -175,7 +235,12 @@ fn several_scopes_make_one_token() {
     }
     let all = server.registry_token(&one.credential, &stars);
     one.by(&all).delete("manifests/v1").send().expect(202);
-    let unknown = ["registry:catalog:*", "nonsense", "repository:UPPER/case:pull", &*two.scope("pull")];
+    let unknown = [
+        "registry:catalog:*",
+        "nonsense",
+        "repository:UPPER/case:pull",
+        &*two.scope("pull"),
+    ];
     let token = server.registry_token(&one.credential, &unknown);
     two.by(&token).get("manifests/v1").send().expect(200);
 }
@@ -197,15 +262,31 @@ fn a_token_is_given_for_the_part_that_is_granted() {
 
 #[test]
 fn what_is_public_is_pulled_with_an_anonymous_token() {
-    let (repo, secret) = (public(plain(), "anonymous"), private(plain(), "anonymous-private"));
+    let (repo, secret) = (
+        public(plain(), "anonymous"),
+        private(plain(), "anonymous-private"),
+    );
     let server = repo.server;
-    let token = server.registry_token(&Credential::Absent, &[&repo.scope("pull"), &secret.scope("pull")]);
+    let token = server.registry_token(
+        &Credential::Absent,
+        &[&repo.scope("pull"), &secret.scope("pull")],
+    );
     let anonymous = repo.by(&token);
     anonymous.get("manifests/v1").send().expect(200);
     assert_eq!(anonymous.tags(), ["v1"]);
-    anonymous.post("blobs/uploads/").send().refused(401, "UNAUTHORIZED");
-    secret.by(&token).get("manifests/v1").send().refused(401, "UNAUTHORIZED");
-    repo.by(&Credential::Absent).get("manifests/v1").send().expect(200);
+    anonymous
+        .post("blobs/uploads/")
+        .send()
+        .refused(401, "UNAUTHORIZED");
+    secret
+        .by(&token)
+        .get("manifests/v1")
+        .send()
+        .refused(401, "UNAUTHORIZED");
+    repo.by(&Credential::Absent)
+        .get("manifests/v1")
+        .send()
+        .expect(200);
     // It says that nobody has signed in.
     server.get("/v2/").signed(&token).send().expect(401);
 }
@@ -216,7 +297,10 @@ fn an_anonymous_token_for_what_is_not_public_is_refused() {
     let secret = private(plain(), "anonymous-secret");
     let ask = |scope: &str| plain().ask_token(&Credential::Absent, &[scope]).send();
     let refused = ask(&secret.scope("pull")).refused(401, "UNAUTHORIZED");
-    for absent in ["repository:octo/never-pushed:pull", "repository:nobody-at-all/app:pull"] {
+    for absent in [
+        "repository:octo/never-pushed:pull",
+        "repository:nobody-at-all/app:pull",
+    ] {
         assert_eq!(ask(absent).lasting(), refused.lasting());
     }
     let public = public(plain(), "anonymous-push");
@@ -249,17 +333,28 @@ fn a_wrong_password_is_refused_even_for_what_is_public() {
     for secret in wrong_secrets(repo.credential.secret()) {
         let wrong = Credential::basic("octo", &secret);
         for scopes in [&[&*repo.scope("pull")][..], &[]] {
-            let answer = server.ask_token(&wrong, scopes).send().refused(403, "DENIED");
+            let answer = server
+                .ask_token(&wrong, scopes)
+                .send()
+                .refused(403, "DENIED");
             assert_eq!(answer.error().message, "denied");
             assert!(answer.error().detail["reason"].is_string(), "{answer:?}");
             assert!(answer.text().contains("docker logout"), "{answer:?}");
         }
         for rest in ["manifests/v1", "tags/list"] {
-            let answer = repo.by(&wrong).get(rest).send().refused(401, "UNAUTHORIZED");
+            let answer = repo
+                .by(&wrong)
+                .get(rest)
+                .send()
+                .refused(401, "UNAUTHORIZED");
             let text = "unauthenticated: User cannot be authenticated with the token provided.";
             assert_eq!(answer.error().message, text);
         }
-        server.get("/v2/").signed(&wrong).send().refused(401, "UNAUTHORIZED");
+        server
+            .get("/v2/")
+            .signed(&wrong)
+            .send()
+            .refused(401, "UNAUTHORIZED");
     }
 }
 
@@ -267,12 +362,22 @@ fn a_wrong_password_is_refused_even_for_what_is_public() {
 /// there.
 #[test]
 fn an_unusable_bearer_is_nobody() {
-    let (public, private) = (public(plain(), "bad-bearer"), private(plain(), "bad-bearer-private"));
-    for secret in wrong_secrets(public.credential.secret()).into_iter().filter(|s| !s.is_empty()) {
+    let (public, private) = (
+        public(plain(), "bad-bearer"),
+        private(plain(), "bad-bearer-private"),
+    );
+    for secret in wrong_secrets(public.credential.secret())
+        .into_iter()
+        .filter(|s| !s.is_empty())
+    {
         for text in [secret.clone(), STANDARD.encode(&secret)] {
             let wrong = Credential::bearer(&text);
             public.by(&wrong).get("manifests/v1").send().expect(200);
-            let answer = private.by(&wrong).get("manifests/v1").send().refused(401, "UNAUTHORIZED");
+            let answer = private
+                .by(&wrong)
+                .get("manifests/v1")
+                .send()
+                .refused(401, "UNAUTHORIZED");
             assert_eq!(answer.challenge().get("error"), Some("invalid_token"));
             public.server.get("/v2/").signed(&wrong).send().expect(401);
         }
@@ -283,7 +388,11 @@ fn an_unusable_bearer_is_nobody() {
 fn a_bearer_with_nothing_after_it_is_told_so() {
     let repo = public(plain(), "empty-bearer");
     for value in ["Bearer", "Bearer ", "bearer"] {
-        let answer = repo.by(&Credential::Absent).get("manifests/v1").with("Authorization", value).send();
+        let answer = repo
+            .by(&Credential::Absent)
+            .get("manifests/v1")
+            .with("Authorization", value)
+            .send();
         let answer = answer.refused(401, "UNAUTHORIZED");
         assert_eq!(answer.error().message, "authentication token not provided");
     }
@@ -293,8 +402,20 @@ fn a_bearer_with_nothing_after_it_is_told_so() {
 #[test]
 fn headers_that_cannot_be_read_are_refused() {
     let server = plain();
-    for value in ["Basic", "Basic !!!", "Basic QQ==", "Digest username=\"x\"", "Negotiate abc", "ÄÖÜ", "x"] {
-        server.get("/v2/").with("Authorization", value).send().expect(401);
+    for value in [
+        "Basic",
+        "Basic !!!",
+        "Basic QQ==",
+        "Digest username=\"x\"",
+        "Negotiate abc",
+        "ÄÖÜ",
+        "x",
+    ] {
+        server
+            .get("/v2/")
+            .with("Authorization", value)
+            .send()
+            .expect(401);
     }
     let long = format!("Bearer {}", "a".repeat(20_000));
     let answer = server.get("/v2/").with("Authorization", &long).send();
@@ -307,8 +428,18 @@ fn an_account_password_is_no_token_and_the_answer_says_so() {
     let server = plain();
     let person = server.process.user("password-person");
     let wrong = Credential::basic(&person.name, &person.password);
-    let answer = server.get("/v2/").signed(&wrong).send().refused(401, "UNAUTHORIZED");
-    assert!(answer.error().detail["reason"].as_str().unwrap().contains("token create"), "{answer:?}");
+    let answer = server
+        .get("/v2/")
+        .signed(&wrong)
+        .send()
+        .refused(401, "UNAUTHORIZED");
+    assert!(
+        answer.error().detail["reason"]
+            .as_str()
+            .unwrap()
+            .contains("token create"),
+        "{answer:?}"
+    );
     let answer = server.ask_token(&wrong, &[]).send().refused(403, "DENIED");
     assert!(answer.text().contains("token create"), "{answer:?}");
 }
@@ -321,10 +452,17 @@ fn a_token_works_straight_on_the_registry() {
     let secret = repo.credential.secret();
     // The user name means nothing.
     for user in ["octo", "x", "token", "somebody-else", ""] {
-        repo.by(&Credential::basic(user, secret)).get("manifests/v1").send().expect(200);
+        repo.by(&Credential::basic(user, secret))
+            .get("manifests/v1")
+            .send()
+            .expect(200);
     }
     let scheme = format!("bAsIc {}", STANDARD.encode(format!("octo:{secret}")));
-    repo.by(&Credential::Absent).get("manifests/v1").with("Authorization", &scheme).send().expect(200);
+    repo.by(&Credential::Absent)
+        .get("manifests/v1")
+        .with("Authorization", &scheme)
+        .send()
+        .expect(200);
 }
 
 /// Argo CD, Homebrew and others put the personal access token itself behind `Bearer`.
@@ -346,7 +484,10 @@ fn the_bearer_shortcuts_work() {
     let homebrew = Credential::bearer("QQ==");
     let public = public(plain(), "shortcuts-public").by(&homebrew);
     public.get("manifests/v1").send().expect(200);
-    repo.by(&homebrew).get("manifests/v1").send().refused(401, "UNAUTHORIZED");
+    repo.by(&homebrew)
+        .get("manifests/v1")
+        .send()
+        .refused(401, "UNAUTHORIZED");
 }
 
 // ---- Less than was hoped for ----
@@ -355,7 +496,10 @@ fn the_bearer_shortcuts_work() {
 /// client goes on: pull, then push, then a mount from elsewhere.
 #[test]
 fn a_token_for_less_leads_to_one_for_enough() {
-    let (repo, source) = (private(plain(), "narrow"), private(plain(), "narrow-source"));
+    let (repo, source) = (
+        private(plain(), "narrow"),
+        private(plain(), "narrow-source"),
+    );
     let mounted = source.push_image("v2").layer_digest();
     let pull = repo.with_token("pull");
     pull.get("manifests/v1").send().expect(200);
@@ -369,7 +513,11 @@ fn a_token_for_less_leads_to_one_for_enough() {
     for request in requests {
         let answer = request.clone().send().refused(401, "UNAUTHORIZED");
         let challenge = answer.challenge();
-        assert_eq!(challenge.get("error"), Some("insufficient_scope"), "{answer:?}");
+        assert_eq!(
+            challenge.get("error"),
+            Some("insufficient_scope"),
+            "{answer:?}"
+        );
         let scopes: Vec<&str> = challenge.get("scope").unwrap().split(' ').collect();
         let token = repo.server.registry_token(&repo.credential, &scopes);
         let again = request.signed_instead(&token).send();
@@ -393,7 +541,10 @@ fn a_registry_token_may_do_no_more_than_the_token_behind_it() {
     let repo = private(plain(), "ceiling");
     let server = repo.server;
     let reading = Credential::basic("octo", &server.token("octo", &["read:packages"]));
-    for credential in [reading.clone(), server.registry_token(&reading, &[&repo.scope("*")])] {
+    for credential in [
+        reading.clone(),
+        server.registry_token(&reading, &[&repo.scope("*")]),
+    ] {
         let repo = repo.by(&credential);
         repo.get("manifests/v1").send().expect(200);
         let answer = repo.post("blobs/uploads/").send().refused(403, "DENIED");
@@ -417,8 +568,14 @@ fn a_registry_token_makes_no_other() {
 fn a_token_of_another_instance_is_worth_nothing() {
     let (here, there) = (private(plain(), "instance"), private(tight(), "instance"));
     let foreign = tight().registry_token(&there.credential, &[&here.scope("pull")]);
-    here.by(&foreign).get("manifests/v1").send().refused(401, "UNAUTHORIZED");
-    here.by(&there.credential).get("manifests/v1").send().refused(401, "UNAUTHORIZED");
+    here.by(&foreign)
+        .get("manifests/v1")
+        .send()
+        .refused(401, "UNAUTHORIZED");
+    here.by(&there.credential)
+        .get("manifests/v1")
+        .send()
+        .refused(401, "UNAUTHORIZED");
 }
 
 // ---- The end of a token ----
@@ -426,18 +583,32 @@ fn a_token_of_another_instance_is_worth_nothing() {
 #[test]
 fn an_expired_token_opens_nothing() {
     let server = plain();
-    let (public, private) = (public(server, "expired"), private(server, "expired-private"));
+    let (public, private) = (
+        public(server, "expired"),
+        private(server, "expired-private"),
+    );
     let secret = server.expired_token("octo", ALL_SCOPES);
     let expired = Credential::basic("octo", &secret);
     for repo in [&public, &private] {
-        let answer = repo.by(&expired).get("manifests/v1").send().refused(401, "UNAUTHORIZED");
+        let answer = repo
+            .by(&expired)
+            .get("manifests/v1")
+            .send()
+            .refused(401, "UNAUTHORIZED");
         assert!(answer.text().contains("expired"), "{answer:?}");
-        let answer = server.ask_token(&expired, &[&repo.scope("pull")]).send().refused(403, "DENIED");
+        let answer = server
+            .ask_token(&expired, &[&repo.scope("pull")])
+            .send()
+            .refused(403, "DENIED");
         assert!(answer.text().contains("expired"), "{answer:?}");
     }
     let bearer = Credential::bearer(&secret);
     public.by(&bearer).get("manifests/v1").send().expect(200);
-    let answer = private.by(&bearer).get("manifests/v1").send().refused(401, "UNAUTHORIZED");
+    let answer = private
+        .by(&bearer)
+        .get("manifests/v1")
+        .send()
+        .refused(401, "UNAUTHORIZED");
     assert_eq!(answer.challenge().get("error"), Some("invalid_token"));
     assert!(answer.text().contains("expired"), "{answer:?}");
 }
@@ -446,7 +617,10 @@ fn an_expired_token_opens_nothing() {
 #[track_caller]
 fn until_refused(mut ask: impl FnMut() -> Answer) -> Duration {
     let begun = Instant::now();
-    assert!(eventually(SOON, || ask().status != 200), "still served after {SOON:?}");
+    assert!(
+        eventually(SOON, || ask().status != 200),
+        "still served after {SOON:?}"
+    );
     ask().expect(401);
     begun.elapsed()
 }
@@ -485,7 +659,10 @@ fn a_suspended_account_may_do_nothing_until_that_is_lifted() {
     server.naru(["user", "suspend", "suspended-for-a-while"]);
     until_refused(|| repo.get("manifests/v1").send());
     until_refused(|| token.get("manifests/v1").send());
-    let answer = server.ask_token(&someone, &[]).send().refused(403, "DENIED");
+    let answer = server
+        .ask_token(&someone, &[])
+        .send()
+        .refused(403, "DENIED");
     assert!(answer.text().contains("suspended"), "{answer:?}");
     server.naru(["user", "unsuspend", "suspended-for-a-while"]);
     assert!(eventually(SOON, || repo.get("manifests/v1").send().status == 200));
@@ -497,11 +674,25 @@ fn a_right_that_is_taken_away_is_gone_though_a_token_still_says_it() {
     let server = plain();
     let repo = private(server, "taken-away");
     let reader = server.someone("taken-away-reader");
-    server.naru(["package", "grant", &repo.name, "--user", "taken-away-reader", "--role", "read"]);
+    server.naru([
+        "package",
+        "grant",
+        &repo.name,
+        "--user",
+        "taken-away-reader",
+        "--role",
+        "read",
+    ]);
     let token = server.registry_token(&reader, &[&repo.scope("pull")]);
     let repo = repo.by(&token);
     repo.get("manifests/v1").send().expect(200);
-    server.naru(["package", "revoke", &repo.name, "--user", "taken-away-reader"]);
+    server.naru([
+        "package",
+        "revoke",
+        &repo.name,
+        "--user",
+        "taken-away-reader",
+    ]);
     assert!(eventually(SOON, || repo.get("manifests/v1").send().status == 404));
 }
 
@@ -514,15 +705,30 @@ fn an_upload_survives_the_expiry_of_its_token() {
     let blob = noise("upload-expiry", 20_000);
     let first = repo.with_token("pull,push");
     let location = first.begin();
-    first.patch(&location).body(&blob[..10_000]).send().expect(202);
+    first
+        .patch(&location)
+        .body(&blob[..10_000])
+        .send()
+        .expect(202);
     let status = || first.get(&location).send().status;
     // One second, and five by which clocks may differ.
     assert!(eventually(Duration::from_secs(10), || status() == 401));
-    let answer = first.patch(&location).body(&blob[10_000..]).send().refused(401, "UNAUTHORIZED");
+    let answer = first
+        .patch(&location)
+        .body(&blob[10_000..])
+        .send()
+        .refused(401, "UNAUTHORIZED");
     assert_eq!(answer.challenge().get("error"), Some("invalid_token"));
     let second = repo.with_token("pull,push");
-    assert_eq!(second.get(&location).send().expect(204).the("range"), "0-9999");
-    second.patch(&location).body(&blob[10_000..]).send().expect(202);
+    assert_eq!(
+        second.get(&location).send().expect(204).the("range"),
+        "0-9999"
+    );
+    second
+        .patch(&location)
+        .body(&blob[10_000..])
+        .send()
+        .expect(202);
     second.close(&location, &digest(&blob), b"").expect(201);
 }
 
@@ -530,10 +736,15 @@ fn an_upload_survives_the_expiry_of_its_token() {
 #[test]
 fn an_upload_goes_on_with_another_token_of_the_same_person() {
     let repo = plain().repo("upload-other-token");
-    let other = repo.by(&Credential::basic("octo", &repo.server.token("octo", ALL_SCOPES)));
+    let other = repo.by(&Credential::basic(
+        "octo",
+        &repo.server.token("octo", ALL_SCOPES),
+    ));
     let location = repo.begin();
     repo.patch(&location).body("0123").send().expect(202);
-    other.close(&location, &digest(b"01234567"), b"4567").expect(201);
+    other
+        .close(&location, &digest(b"01234567"), b"4567")
+        .expect(201);
 }
 
 /// But what was begun with a token that is revoked ends with it.
@@ -554,6 +765,7 @@ fn an_upload_does_not_survive_the_revocation_of_its_token() {
     server.naru(["token", "revoke", "octo", &number]);
     for (begun, location) in begun {
         assert!(eventually(SOON, || begun.get(&location).send().status == 401));
-        repo.close(&location, &digest(b"01234567"), b"4567").refused(404, "BLOB_UPLOAD_UNKNOWN");
+        repo.close(&location, &digest(b"01234567"), b"4567")
+            .refused(404, "BLOB_UPLOAD_UNKNOWN");
     }
 }

@@ -62,6 +62,9 @@ impl Credential {
     }
 }
 
+/// A method by its name.
+pub(crate) type Method = &'static str;
+
 /// What follows the head of a request.
 #[derive(Clone, Debug)]
 enum Body {

@@ -7,9 +7,12 @@ use super::server::Server;
 impl Server {
     /// Asks for a registry token with these scopes.
     pub(crate) fn ask_token(&self, credential: &Credential, scopes: &[&str]) -> Request {
-        let scopes: String =
-            scopes.iter().map(|scope| format!("&scope={}", in_query(scope))).collect();
-        self.get(&format!("/token?service={}{scopes}", self.address)).signed(credential)
+        let scopes: String = scopes
+            .iter()
+            .map(|scope| format!("&scope={}", in_query(scope)))
+            .collect();
+        self.get(&format!("/token?service={}{scopes}", self.address))
+            .signed(credential)
     }
 
     /// A registry token with these scopes, as far as they are granted.
@@ -28,7 +31,9 @@ impl Repo<'_> {
     /// The same repository, asked with a registry token for these actions.
     #[track_caller]
     pub(crate) fn with_token(&self, actions: &str) -> Self {
-        self.by(&self.server.registry_token(&self.credential, &[&self.scope(actions)]))
+        self.by(&self
+            .server
+            .registry_token(&self.credential, &[&self.scope(actions)]))
     }
 }
 
@@ -36,5 +41,9 @@ impl Repo<'_> {
 #[track_caller]
 pub(crate) fn token_in(answer: &Answer) -> Credential {
     let json = answer.json();
-    Credential::bearer(json["token"].as_str().unwrap_or_else(|| panic!("no token in {answer:?}")))
+    Credential::bearer(
+        json["token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no token in {answer:?}")),
+    )
 }
