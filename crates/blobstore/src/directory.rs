@@ -251,7 +251,8 @@ fn keys(shard: &Path) -> Result<Vec<Listed>> {
             (Some(_), Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
             (Some(_), Err(error)) => return Err(Error::io(ACTION, error)),
             (None, _) => {
-                tracing::warn!(path = %entry.path().display(), "not a blob of this store: left alone");
+                let path = entry.path();
+                tracing::warn!(path = %path.display(), "not a blob of this store: left alone");
             }
         }
     }

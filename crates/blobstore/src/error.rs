@@ -1,4 +1,4 @@
-//! [`Error`]: how a blob store can fail. It knows storage cases only.
+//! [`enum@Error`]: how a blob store can fail. It knows storage cases only.
 
 use std::io;
 

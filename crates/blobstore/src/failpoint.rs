@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Without the feature `failpoints`, passing one is nothing at all. With it, a test arms a point by
-//! name, in the process with [`arm`] or in a child by text with [`arm_from`]. A detail, such as a
+//! name, in the process with `arm` or in a child by text with `arm_from`. A detail, such as a
 //! storage key, lets tests that run side by side arm the same point for their own work only.
 
 /// The crash points of an upload into a directory, in the order they are passed: the file is made;

@@ -156,7 +156,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_saved_hash_goes_on_as_if_it_had_never_stopped(bytes: Vec<u8>, cut: prop::sample::Index) {
+        fn a_saved_hash_goes_on_as_if_it_had_never_stopped(
+            bytes: Vec<u8>,
+            cut: prop::sample::Index,
+        ) {
             let cut = if bytes.is_empty() { 0 } else { cut.index(bytes.len()) };
             let mut first = Hasher::default();
             first.update(&bytes[..cut]);

@@ -6,6 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Buf, Bytes};
 use naru_handoff::{AlignedBuffer, BufferPool, PAGE};
 
+/// The sizes of buffers, in bytes. They are few, and chosen by what changes slowly, so that a
+/// buffer given back fits who waits for one, and memory is not asked from the system again and
+/// again. The smallest is for blobs known to be small.
+const SIZES: [usize; 4] = [
+    BufferPool::SMALL / 4,
+    BufferPool::SMALL,
+    BufferPool::MEDIUM,
+    BufferPool::LARGE,
+];
+
 /// The memory of all uploads of a store, and how many of them share it at the moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Buffers {
@@ -26,16 +36,12 @@ impl Buffers {
     }
 
     /// What a buffer should hold so that everybody who gathers now can have one that fills and one
-    /// on its way. Few sizes, chosen by what changes slowly, so that a buffer given back fits who
-    /// waits for one, and no memory is asked from or given to the system.
+    /// on its way.
     fn capacity(&self) -> usize {
         let uploads = self.gathering.load(Ordering::Relaxed).max(1);
         let share = self.pool.budget() / uploads.saturating_mul(2);
-        let sizes = [BufferPool::LARGE, BufferPool::MEDIUM];
-        sizes
-            .into_iter()
-            .find(|&size| size <= share)
-            .unwrap_or(BufferPool::SMALL)
+        let largest = SIZES.into_iter().rev().find(|&size| size <= share);
+        largest.unwrap_or(BufferPool::SMALL).max(BufferPool::SMALL)
     }
 
     fn gather(&self) -> Gathering {
@@ -149,9 +155,9 @@ impl Intake {
         let usual = self.buffers.capacity();
         match usize::try_from(self.expected_end.saturating_sub(self.offset)) {
             Ok(0) | Err(_) => usual,
-            // Powers of two, so that a buffer given back fits the next small upload.
-            Ok(coming) => coming
-                .checked_next_power_of_two()
+            Ok(coming) => SIZES
+                .into_iter()
+                .find(|&size| size >= coming)
                 .unwrap_or(usual)
                 .min(usual),
         }
@@ -163,7 +169,7 @@ mod tests {
     use super::*;
 
     fn buffers() -> Buffers {
-        Buffers::new(BufferPool::default())
+        Buffers::new(BufferPool::new(48 << 20))
     }
 
     #[tokio::test]
@@ -210,7 +216,7 @@ mod tests {
         intake.expect(5000);
         let mut bytes = Bytes::from(vec![1; 5000]);
         assert!(intake.take(&mut bytes).await.is_none());
-        assert_eq!(pool.in_use(), 8192);
+        assert_eq!(pool.in_use(), 16 << 10);
         assert_eq!(intake.rest().unwrap().len(), 5000);
         assert!(intake.rest().is_none());
         assert_eq!(pool.in_use(), 0);
@@ -220,9 +226,9 @@ mod tests {
     async fn more_than_was_announced_is_taken_too() {
         let mut intake = Intake::new(buffers(), 0, 1 << 30);
         intake.expect(1);
-        let mut bytes = Bytes::from(vec![1; PAGE + 1]);
-        assert_eq!(intake.take(&mut bytes).await.unwrap().len(), PAGE);
+        let mut bytes = Bytes::from(vec![1; 5 * PAGE]);
+        assert_eq!(intake.take(&mut bytes).await.unwrap().len(), 4 * PAGE);
         assert!(intake.take(&mut bytes).await.is_none());
-        assert_eq!(intake.offset(), PAGE as u64 + 1);
+        assert_eq!(intake.offset(), 5 * PAGE as u64);
     }
 }

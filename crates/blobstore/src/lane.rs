@@ -124,8 +124,8 @@ impl<S: Send + 'static> Work<S> {
     }
 
     fn run(mut self, permit: Permit) {
-        for _ in 0..IN_A_ROW {
-            let Some(step) = self.next() else { return };
+        let mut done = 0;
+        while let Some(step) = self.next() {
             match (step, self.value.as_mut()) {
                 (Step::Job(job), Some(value)) => job(value),
                 (Step::End(give), _) => {
@@ -136,9 +136,12 @@ impl<S: Send + 'static> Work<S> {
                 }
                 (Step::Job(_), None) => return,
             }
+            done += 1;
+            if done >= IN_A_ROW && self.gate.is_crowded() {
+                drop(permit);
+                return self.start();
+            }
         }
-        drop(permit);
-        self.start();
     }
 
     /// The next step; without one, the value is put back in the same instant.

@@ -11,7 +11,7 @@
 //!
 //! Inside: `layout` draws where things lie; `directory` and `s3` are the backends; `intake`, `flow`
 //! and `hash` are the way of the bytes that both share, `lane` and `threads` who carries them;
-//! [`failpoint`] is where tests cut it.
+//! [`mod@failpoint`] is where tests cut it.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;

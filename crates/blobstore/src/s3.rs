@@ -26,7 +26,10 @@ use naru_oci::Digest;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path as ObjectPath;
 use object_store::signer::Signer;
-use object_store::{Error as ObjectError, GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{
+    Error as ObjectError, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
+    Result as ObjectResult,
+};
 use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
@@ -323,8 +326,7 @@ impl Shared {
     /// What turns objects into keys; others in this place are left alone.
     fn lister(
         self: Arc<Self>,
-    ) -> impl Fn(object_store::Result<object_store::ObjectMeta>) -> object_store::Result<Option<Listed>>
-    {
+    ) -> impl Fn(ObjectResult<ObjectMeta>) -> ObjectResult<Option<Listed>> {
         move |object| {
             let object = object?;
             let key = self.names.key_of(&object.location);

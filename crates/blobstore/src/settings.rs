@@ -16,7 +16,8 @@ pub struct BlobStoreSettings {
     /// `directory`, for one machine, or `s3`, for any number of replicas.
     pub backend: BackendKind,
     /// Mebibytes of memory for all uploads together, at least 4. Who comes when they are used up
-    /// waits. With S3 as much again, at least one part, is used for parts on their way.
+    /// waits: 32 keep two cores busy with 64 uploads, and more made them no faster. With S3 as much
+    /// again, at least one part, is used for parts on their way.
     pub memory_mib: usize,
     /// Directory: where the tree `blobs/` stands; default the data directory. S3: where unfinished
     /// parts are spooled (24 MiB at most for each upload); default `scratch` there.
@@ -66,7 +67,7 @@ impl Default for BlobStoreSettings {
     fn default() -> Self {
         Self {
             backend: BackendKind::Directory,
-            memory_mib: BufferPool::DEFAULT_BUDGET >> 20,
+            memory_mib: 32,
             path: None,
             direct_io_from_mib: 8,
             allow_unsafe_filesystem: false,
@@ -101,7 +102,7 @@ mod tests {
     fn nothing_needs_to_be_set() {
         let settings: BlobStoreSettings = toml::from_str("").unwrap();
         assert_eq!(settings.backend, BackendKind::Directory);
-        assert_eq!(settings.memory_mib, 48);
+        assert_eq!(settings.memory_mib, 32);
     }
 
     #[test]

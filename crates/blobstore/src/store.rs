@@ -64,7 +64,7 @@ impl BlobStore {
     /// Touches neither disk nor network: that is [`BlobStore::probe`].
     ///
     /// # Errors
-    /// [`Error::Unfit`] when settings are missing or contradict each other.
+    /// `Error::Unfit` when settings are missing or contradict each other.
     pub fn new(settings: &BlobStoreSettings, data: &Path) -> Result<Self> {
         match settings.backend {
             BackendKind::Directory => Ok(Self(Backend::Directory(Directory::new(settings, data)))),
@@ -81,8 +81,7 @@ impl BlobStore {
     /// filesystem that loses what was flushed, writes and removes something.
     ///
     /// # Errors
-    /// [`Error::Unfit`] with the reason and what to do, [`Error::NoSpace`],
-    /// [`Error::Unavailable`].
+    /// `Error::Unfit` with the reason and what to do, `Error::NoSpace`, `Error::Unavailable`.
     pub async fn probe(&self) -> Result<Probe> {
         match &self.0 {
             Backend::Directory(directory) => directory.probe().await,
@@ -93,7 +92,7 @@ impl BlobStore {
     /// Begins an upload under a fresh key. Nothing is stored before bytes come.
     ///
     /// # Errors
-    /// [`Error::ReadOnly`](crate::Error::ReadOnly).
+    /// `Error::ReadOnly`.
     pub fn begin(&self, key: StorageKey) -> Result<Upload> {
         match &self.0 {
             Backend::Directory(directory) => Ok(directory.begin(key)?.into()),
@@ -107,8 +106,8 @@ impl BlobStore {
     /// cut may shorten an upload. What came after the checkpoint is forgotten.
     ///
     /// # Errors
-    /// [`Error::Missing`] when nothing is left of it, [`Error::BadState`], [`Error::TakenOver`]
-    /// when an earlier writer does not let go within 10 s, and those of the backend.
+    /// `Error::Missing` when nothing is left of it, `Error::BadState`, `Error::TakenOver` when an
+    /// earlier writer does not let go within 10 s, and those of the backend.
     pub async fn resume(&self, key: StorageKey, state: Option<&UploadState>) -> Result<Upload> {
         match &self.0 {
             Backend::Directory(directory) => Ok(directory.resume(key, state).await?.into()),
@@ -132,8 +131,8 @@ impl BlobStore {
     /// settings say so, the client is sent to the bucket.
     ///
     /// # Errors
-    /// [`Error::Missing`](crate::Error::Missing) and [`Error::Truncated`](crate::Error::Truncated)
-    /// when the store has lost what a row promises; those of the backend.
+    /// `Error::Missing` and `Error::Truncated` when the store has lost what a row promises; those
+    /// of the backend.
     pub async fn open(&self, key: &StorageKey, range: Range<u64>) -> Result<Opened> {
         match &self.0 {
             Backend::Directory(directory) => directory.open(key, range).await,

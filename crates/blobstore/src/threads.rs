@@ -65,6 +65,11 @@ impl Gate {
             .unwrap_or_else(|error| Err(Error::io("work on a blocking thread", error)))
     }
 
+    /// Whether all threads are taken, so that others may be waiting.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.0.available_permits() == 0
+    }
+
     /// Starts work from wherever, without waiting for it.
     pub(crate) fn start(&self, work: impl FnOnce(Permit) + Send + 'static) {
         if let Ok(permit) = self.0.clone().try_acquire_owned() {

@@ -84,10 +84,8 @@ impl Upload {
     /// Dropping the future may leave some of `bytes` taken; [`Upload::offset`] tells.
     ///
     /// # Errors
-    /// [`Error::NoSpace`](crate::Error::NoSpace), [`Error::Unavailable`](crate::Error::Unavailable),
-    /// [`Error::TooLarge`](crate::Error::TooLarge), [`Error::Io`](crate::Error::Io); after any of
-    /// them this value is [`Error::Broken`](crate::Error::Broken), and the upload can be resumed
-    /// from its last checkpoint.
+    /// `Error::NoSpace`, `Error::Unavailable`, `Error::TooLarge`, `Error::Io`; after any of them
+    /// this value is `Error::Broken`, and the upload can be resumed from its last checkpoint.
     pub async fn append(&mut self, bytes: Bytes) -> Result<()> {
         match &mut self.0 {
             Kind::Directory(upload) => upload.append(bytes).await,
@@ -112,8 +110,8 @@ impl Upload {
     /// another algorithm than SHA-256 is computed by reading the bytes again.
     ///
     /// # Errors
-    /// [`Error::DigestMismatch`](crate::Error::DigestMismatch), after which nothing is left; else
-    /// as [`Upload::append`], after which the upload can be resumed from its last checkpoint.
+    /// `Error::DigestMismatch`, after which nothing is left; else as [`Upload::append`], after
+    /// which the upload can be resumed from its last checkpoint.
     pub async fn finish(self, expected: &Digest) -> Result<Finished> {
         match self.0 {
             Kind::Directory(upload) => upload.finish(expected).await,
