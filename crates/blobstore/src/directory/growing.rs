@@ -445,7 +445,10 @@ fn open(path: &Path, mode: Mode) -> io::Result<File> {
 pub(super) fn cut_to(file: &File, most: u64) -> Result<u64> {
     let length = file.metadata().during("look at an upload")?.len();
     if length > most {
-        file.set_len(most).during("shorten an upload")?;
+        const ACTION: &str = "shorten an upload";
+        file.set_len(most).during(ACTION)?;
+        // A finish without new bytes flushes nothing, and the blob must not grow again.
+        rustix::fs::fdatasync(file).during(ACTION)?;
     }
     Ok(length.min(most))
 }
