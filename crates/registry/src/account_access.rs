@@ -11,6 +11,7 @@ use naru_model::{
     RepositoryId, RepositoryPath, RepositoryPermission,
 };
 
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, events};
 
@@ -171,8 +172,7 @@ impl Registry {
     pub(crate) async fn commit_access_change(&self, mut tx: Tx, event: NewEvent) -> Result<()> {
         events::record(&mut tx, event).await?;
         changes::bump_access(&mut tx).await?;
-        tx.commit().await?;
-        self.access_changed();
+        self.commit(tx, Outdated::ACCESS).await?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use naru_model::{
 use secrecy::SecretString;
 
 use crate::account_access as access;
+use crate::commit::Outdated;
 use crate::error::{BadCredential, Error, Result};
 use crate::passwords::{NewPassword, Verdict};
 use crate::{Caller, Registry, events};
@@ -54,8 +55,7 @@ impl Registry {
         events::record(&mut tx, event.with("login", &login)).await?;
         changes::bump_access(&mut tx).await?;
         let user = accounts::user(&mut tx, id).await?;
-        tx.commit().await?;
-        self.access_changed();
+        self.commit(tx, Outdated::ACCESS).await?;
         user.ok_or_else(|| Error::AccountUnknown(login.to_string()))
     }
 

@@ -9,6 +9,7 @@
 //!   [`sealing`] and `keys` (what signs, and how secrets are kept);
 //! - accounts and packages: [`account_access`] (permission again), [`accounts`],
 //!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], `linking`;
+//! - `commit`: how every one of them ends;
 //! - the machine's own work: [`setup`], [`jobs`], [`garbage_collection`], [`purge`], [`fsck`],
 //!   [`backup`];
 //! - [`error`]: how any of them can end otherwise.
@@ -22,6 +23,7 @@ pub mod blobs;
 mod cache;
 mod caller;
 mod clock_watch;
+mod commit;
 pub mod credentials;
 pub mod error;
 mod events;
@@ -79,12 +81,12 @@ pub struct Registry {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Settings,
-    pub(crate) manifest_cache: ManifestCache,
-    pub(crate) facts_cache: FactsCache,
+    pub(crate) manifest_cache: Arc<ManifestCache>,
+    pub(crate) facts_cache: Arc<FactsCache>,
     pub(crate) uploads: OpenUploads,
     pub(crate) keyring: Keyring,
     pub(crate) passwords: Passwords,
-    pub(crate) token_cache: TokenCache,
+    pub(crate) token_cache: Arc<TokenCache>,
     pub(crate) verified_tokens: VerifiedTokens,
     pub(crate) hosts: Vec<String>,
 }
@@ -115,12 +117,12 @@ impl Registry {
     pub fn new(parts: Parts) -> Self {
         let shared = parts.db.is_shared();
         Self {
-            manifest_cache: ManifestCache::new(parts.settings.manifest_cache, shared),
-            facts_cache: FactsCache::new(shared),
+            manifest_cache: Arc::new(ManifestCache::new(parts.settings.manifest_cache, shared)),
+            facts_cache: Arc::new(FactsCache::new(shared)),
             uploads: OpenUploads::default(),
             keyring: Keyring::new(parts.master_key),
             passwords: Passwords::default(),
-            token_cache: TokenCache::new(shared),
+            token_cache: Arc::new(TokenCache::new(shared)),
             verified_tokens: VerifiedTokens::new(parts.settings.token_seconds),
             hosts: parts.hosts,
             db: parts.db,
@@ -138,7 +140,7 @@ impl Registry {
     }
 
     /// Forgets what was remembered of access, because something that decides it was changed.
-    pub(crate) fn access_changed(&self) {
+    fn access_changed(&self) {
         self.facts_cache.forget();
         self.token_cache.forget();
     }

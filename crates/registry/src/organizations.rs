@@ -9,6 +9,7 @@ use naru_model::{
 
 use crate::account_access::{self as access, AuthorizedAccount};
 use crate::accounts::{find_user, registrable, taken};
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, events};
 
@@ -58,8 +59,7 @@ impl Registry {
         .await?;
         changes::bump_access(&mut tx).await?;
         let organization = accounts::organization(&mut tx, id).await?;
-        tx.commit().await?;
-        self.access_changed();
+        self.commit(tx, Outdated::ACCESS).await?;
         organization.ok_or_else(|| Error::AccountUnknown(login.to_string()))
     }
 

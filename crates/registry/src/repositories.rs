@@ -10,6 +10,7 @@ use naru_model::{
 
 use crate::account_access::{self as access, AuthorizedRepository};
 use crate::accounts::find_user;
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, events, teams};
 
@@ -76,8 +77,7 @@ impl Registry {
         events::record(&mut tx, event.with("repository", &new.path)).await?;
         changes::bump_access(&mut tx).await?;
         let repository = repositories::find_by_id(&mut tx, id).await?;
-        tx.commit().await?;
-        self.access_changed();
+        self.commit(tx, Outdated::ACCESS).await?;
         repository.ok_or_else(|| absent(&new.path))
     }
 

@@ -8,6 +8,7 @@ use naru_model::TokenSecret;
 use naru_model::{AccountName, EventKind, Lifetime, Moment, Scope, Scopes, TokenHolder};
 
 use crate::accounts::taken;
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::tokens::Mint;
 use crate::{Caller, Registry, events};
@@ -77,8 +78,7 @@ impl Registry {
             lifetime: Lifetime::For(LIFE),
         };
         let created = self.mint_token(&mut tx, &caller, mint, now).await?;
-        tx.commit().await?;
-        self.access_changed();
+        self.commit(tx, Outdated::ACCESS).await?;
         Ok(Some(FirstStart {
             login,
             token: created.secret,

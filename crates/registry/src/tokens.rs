@@ -11,6 +11,7 @@ use naru_model::{
 };
 
 use crate::account_access as access;
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, events};
 
@@ -156,8 +157,7 @@ impl Registry {
                 .on_account(account.id());
             events::record(&mut tx, event.with("token", token)).await?;
         }
-        tx.commit().await?;
-        self.access_changed();
+        self.commit(tx, Outdated::ACCESS).await?;
         Ok(())
     }
 
