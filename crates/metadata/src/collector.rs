@@ -68,23 +68,34 @@ statements! {
     UNLINK = "DELETE FROM links WHERE package_id = $1 AND digest = $2 AND lease_until < $3
         AND NOT EXISTS (SELECT 1 FROM version_blobs r
                         WHERE r.package_id = links.package_id AND r.digest = links.digest)";
-    PARK_HELD = "UPDATE links SET lease_until = 9223372036854775807
+    HELD_LINKS = "SELECT package_id, digest FROM links l
         WHERE lease_until < $1
+          AND EXISTS (SELECT 1 FROM version_blobs r
+                      WHERE r.package_id = l.package_id AND r.digest = l.digest)
+        ORDER BY lease_until, package_id, digest LIMIT $2 {{SKIP LOCKED OF l}}";
+    PARK = "UPDATE links SET lease_until = 9223372036854775807
+        WHERE package_id = $1 AND digest = $2 AND lease_until < $3
           AND EXISTS (SELECT 1 FROM version_blobs r
                       WHERE r.package_id = links.package_id AND r.digest = links.digest)";
     LOOSE_BLOBS_OF = "SELECT digest, storage_key FROM blobs b
         WHERE digest {{IN $1}}
           AND NOT EXISTS (SELECT 1 FROM links l WHERE l.digest = b.digest)
         ORDER BY digest {{SKIP LOCKED OF b}}";
-    LOOSE_BLOBS = "SELECT digest, storage_key FROM blobs b
+    LOOSE_BLOBS = "SELECT digest FROM blobs b
         WHERE digest > $1 AND NOT EXISTS (SELECT 1 FROM links l WHERE l.digest = b.digest)
-        ORDER BY digest LIMIT $2 {{SKIP LOCKED OF b}}";
+        ORDER BY digest LIMIT $2";
     DROP_BLOB = "DELETE FROM blobs WHERE digest = $1 AND storage_key = $2
         AND NOT EXISTS (SELECT 1 FROM links l WHERE l.digest = blobs.digest)";
     PUT_TRASH = "INSERT INTO trash (storage_key, digest, reason, delete_after)
         VALUES ($1, $2, $3, $4) ON CONFLICT (storage_key) DO NOTHING";
-    DUE = "SELECT storage_key, digest, attempts FROM trash
-        WHERE delete_after < $1 ORDER BY delete_after, storage_key LIMIT $2";
+    TAKE_BACK = "DELETE FROM trash WHERE delete_after < $1
+        AND EXISTS (SELECT 1 FROM blobs b WHERE b.storage_key = trash.storage_key)
+        RETURNING storage_key, digest, attempts";
+    DUE = "SELECT storage_key, digest, attempts FROM trash t
+        WHERE delete_after < $1
+          AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.storage_key = t.storage_key)
+        ORDER BY delete_after, storage_key LIMIT $2";
+    IN_TRASH = "SELECT storage_key FROM trash WHERE storage_key = $1";
     DROP_TRASH = "DELETE FROM trash WHERE storage_key = $1";
     RETRY_TRASH = "UPDATE trash SET attempts = attempts + 1, delete_after = $2
         WHERE storage_key = $1";
@@ -133,13 +144,25 @@ pub async fn unlink(conn: &mut Conn, now: Moment, limit: i64) -> Result<Vec<Dige
     Ok(unlinked)
 }
 
-/// Parks the leases of links that a version holds: those whose push was interrupted between the
-/// two, and those of versions in the bin whose grace is over.
+/// Parks up to `limit` leases that are over, of links that a version holds: blobs that were linked
+/// again while they were held, and those of versions in the bin whose grace is over. Returns how
+/// many were looked at.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn park_held(conn: &mut Conn, now: Moment) -> Result<u64> {
-    conn.execute(PARK_HELD, &[now.as_micros().into()]).await
+pub async fn park_held(conn: &mut Conn, now: Moment, limit: i64) -> Result<usize> {
+    let found: Vec<LooseLink> = conn
+        .all(HELD_LINKS, &[now.as_micros().into(), limit.into()])
+        .await?;
+    for LooseLink(package, digest) in &found {
+        let args = [
+            package.get().into(),
+            digest.as_str().into(),
+            now.as_micros().into(),
+        ];
+        conn.execute(PARK, &args).await?;
+    }
+    Ok(found.len())
 }
 
 /// Condemns those of `digests` that have no link: their keys go to the trash, their rows go.
@@ -149,35 +172,6 @@ pub async fn park_held(conn: &mut Conn, now: Moment) -> Result<u64> {
 /// Those of the database.
 pub async fn condemn(conn: &mut Conn, digests: &[&str], delete_after: Moment) -> Result<usize> {
     let found: Vec<LooseBlob> = conn.all(LOOSE_BLOBS_OF, &[digests.into()]).await?;
-    drop_blobs(conn, found, delete_after)
-        .await
-        .map(|(count, _)| count)
-}
-
-/// Condemns loose blobs after `after`, wherever they come from, at most `limit`: the slow sweep
-/// that finds what a crash between the two steps left. Returns how many went and the last digest
-/// that was looked at, `None` at the end.
-///
-/// # Errors
-/// Those of the database.
-pub async fn condemn_after(
-    conn: &mut Conn,
-    after: &str,
-    limit: i64,
-    delete_after: Moment,
-) -> Result<(usize, Option<String>)> {
-    let found: Vec<LooseBlob> = conn.all(LOOSE_BLOBS, &[after.into(), limit.into()]).await?;
-    drop_blobs(conn, found, delete_after).await
-}
-
-async fn drop_blobs(
-    conn: &mut Conn,
-    found: Vec<LooseBlob>,
-    delete_after: Moment,
-) -> Result<(usize, Option<String>)> {
-    let last = found
-        .last()
-        .map(|LooseBlob(digest, _)| digest.as_str().to_owned());
     let mut count = 0;
     for LooseBlob(digest, key) in found {
         if conn
@@ -196,7 +190,17 @@ async fn drop_blobs(
             count += 1;
         }
     }
-    Ok((count, last))
+    Ok(count)
+}
+
+/// Digests after `after` that had no link a moment ago, at most `limit`, wherever they come from:
+/// what a crash left between the two steps. Looks at all blobs, so it is no question for a
+/// transaction; [`condemn`] looks again.
+///
+/// # Errors
+/// Those of the database.
+pub async fn loose_blobs(conn: &mut Conn, after: &str, limit: i64) -> Result<Vec<Digest>> {
+    conn.all(LOOSE_BLOBS, &[after.into(), limit.into()]).await
 }
 
 /// Puts a key into the trash; it must be named by no other row when the transaction commits.
@@ -220,7 +224,26 @@ pub async fn discard(
     Ok(())
 }
 
-/// Trash whose delay is over, oldest first.
+/// Whether a key is in the trash: then no row may name it any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_discarded(conn: &mut Conn, storage_key: &str) -> Result<bool> {
+    let found: Option<String> = conn.optional(IN_TRASH, &[storage_key.into()]).await?;
+    Ok(found.is_some())
+}
+
+/// Takes keys back from the trash whose delay is over although a blob has them, and returns them.
+/// There never is one, but for an object that was taken for an orphan in the instant in which its
+/// row was written, after an upload of two days.
+///
+/// # Errors
+/// Those of the database.
+pub async fn take_back(conn: &mut Conn, now: Moment) -> Result<Vec<TrashRow>> {
+    conn.all(TAKE_BACK, &[now.as_micros().into()]).await
+}
+
+/// Trash whose delay is over and that no blob has, oldest first.
 ///
 /// # Errors
 /// Those of the database.

@@ -72,9 +72,10 @@ statements! {
                                 AND v.deleted_at IS NULL) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS needed
         FROM links l JOIN blobs b ON b.digest = l.digest
         WHERE l.package_id = $1 AND l.digest = $2";
-    RENEW = "UPDATE links SET lease_until = $3
-        WHERE package_id = $1 AND digest = $2 AND readable_until > $4
-          AND (lease_until < $3 OR lease_until = 9223372036854775807)";
+    RENEW = "UPDATE links SET
+            lease_until = CASE WHEN lease_until > $3 AND lease_until < 9223372036854775807
+                               THEN lease_until ELSE $3 END
+        WHERE package_id = $1 AND digest = $2 AND readable_until > $4";
     PUT_BLOB = "INSERT INTO blobs (digest, size, storage_key, created_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (digest) DO UPDATE SET size = blobs.size
         RETURNING size, storage_key, damaged_at";
@@ -88,7 +89,14 @@ statements! {
             readable_until = CASE WHEN links.readable_until > excluded.readable_until
                                   THEN links.readable_until ELSE excluded.readable_until END";
     MOUNT = "INSERT INTO links (package_id, digest, lease_until, readable_until)
-        SELECT CAST($1 AS BIGINT), l.digest, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM links l JOIN blobs b ON b.digest = l.digest
+        SELECT CAST($1 AS BIGINT), l.digest, CAST($4 AS BIGINT),
+               CASE WHEN l.readable_until < CAST($5 AS BIGINT)
+                     AND NOT EXISTS (SELECT 1 FROM version_blobs r
+                                     JOIN versions v ON v.id = r.version_id
+                                     WHERE r.package_id = l.package_id AND r.digest = l.digest
+                                       AND v.deleted_at IS NULL)
+                    THEN l.readable_until ELSE CAST($5 AS BIGINT) END
+        FROM links l JOIN blobs b ON b.digest = l.digest
         WHERE l.package_id = $2 AND l.digest = $3 AND b.damaged_at IS NULL
           AND (l.readable_until > $6
                OR EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
@@ -109,7 +117,8 @@ statements! {
           AND ((l.lease_until > $3 AND l.lease_until < 9223372036854775807)
                OR EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
                           WHERE r.package_id = l.package_id AND r.digest = l.digest
-                            AND v.deleted_at IS NULL))";
+                            AND v.deleted_at IS NULL))
+        ORDER BY l.digest {{FOR KEY SHARE OF l}}";
     HIDE = "UPDATE links SET readable_until = $3
         WHERE package_id = $1 AND digest = $2 AND readable_until > $3";
     KEEPER = "SELECT v.digest FROM version_blobs r JOIN versions v ON v.id = r.version_id
@@ -138,8 +147,8 @@ pub async fn find(
         .await
 }
 
-/// Renews the lease of a link that is still readable without a version. Returns whether there was
-/// one to renew: false also when it became unreadable meanwhile.
+/// Makes the lease of a link that is still readable without a version last until `lease_until` at
+/// least. Returns whether there was one: false also when it became unreadable meanwhile.
 ///
 /// # Errors
 /// Those of the database.
@@ -243,10 +252,12 @@ pub async fn put_link(
     Ok(())
 }
 
-/// Links to `target` a blob that is readable in `source`. Returns whether it was.
+/// Links to `target` a blob that is readable in `source`. Returns whether it was. What no live
+/// version needs there can be read here no longer than there: mounted to and fro, it would be
+/// pinned for ever.
 ///
 /// # Errors
-/// Those of the database.
+/// Those of the database; a foreign-key violation when the collector took the blob meanwhile.
 pub async fn mount(
     conn: &mut Conn,
     target: PackageId,
@@ -305,7 +316,8 @@ impl FromRow for DigestSize {
 }
 
 /// Which of `digests` a manifest pushed now to `package` may name: leased, or needed by a live
-/// version. The others are to be uploaded again.
+/// version. The others are to be uploaded again. The links stay as they are until the transaction
+/// ends, so that the collector cannot take them before the manifest holds them.
 ///
 /// # Errors
 /// Those of the database.

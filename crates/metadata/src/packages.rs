@@ -62,6 +62,9 @@ statements! {
     FIND = "SELECT id, owner_id, package_type, name, visibility, repository_id, inherit_access,
             description, created_at, updated_at, published_at, deleted_at
         FROM packages WHERE id = $1";
+    LOCK = "SELECT id, owner_id, package_type, name, visibility, repository_id, inherit_access,
+            description, created_at, updated_at, published_at, deleted_at
+        FROM packages WHERE id = $1 {{FOR NO KEY UPDATE}}";
     FIND_LIVE = "SELECT id, owner_id, package_type, name, visibility, repository_id,
             inherit_access, description, created_at, updated_at, published_at, deleted_at
         FROM packages
@@ -173,6 +176,16 @@ pub async fn publish(conn: &mut Conn, package: PackageId, now: Moment) -> Result
 /// Those of the database.
 pub async fn find(conn: &mut Conn, package: PackageId) -> Result<Option<Package>> {
     conn.optional(FIND, &[package.get().into()]).await
+}
+
+/// The package with this number, whatever its state; its manifests and tags are written by nobody
+/// else until the transaction ends. On SQLite, whoever writes is alone anyway; this makes it so on
+/// PostgreSQL, where blobs of the package are linked meanwhile all the same.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock(conn: &mut Conn, package: PackageId) -> Result<Option<Package>> {
+    conn.optional(LOCK, &[package.get().into()]).await
 }
 
 /// The live or hidden package of this name.

@@ -54,7 +54,8 @@ statements! {
     FIND = "SELECT id, package_id, principal, token_id, storage_key, epoch, byte_offset, state,
             expires_at
         FROM uploads WHERE id = $1";
-    CLAIM = "UPDATE uploads SET epoch = epoch + 1, expires_at = $2 WHERE id = $1
+    CLAIM = "UPDATE uploads SET epoch = epoch + 1, expires_at = $5
+        WHERE id = $1 AND principal = $2 AND package_id = $3 AND expires_at > $4
         RETURNING id, package_id, principal, token_id, storage_key, epoch, byte_offset, state,
             expires_at";
     SAVE = "UPDATE uploads SET byte_offset = $3, state = $4, expires_at = $5
@@ -96,15 +97,34 @@ pub async fn find(conn: &mut Conn, id: &str) -> Result<Option<UploadRow>> {
     conn.optional(FIND, &[id.into()]).await
 }
 
-/// Takes the upload over: the answer carries a higher epoch, and older writers are refused.
+/// Who goes on with an upload, and until when it then lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// Whose it must be: `user:7`, `repository:9`.
+    pub principal: &'a str,
+    /// The package it must be of.
+    pub package: PackageId,
+    /// It must not have been given up before.
+    pub now: Moment,
+    /// When it is given up if nobody goes on.
+    pub expires_at: Moment,
+}
+
+/// Takes the upload over: the answer carries a higher epoch, and older writers are refused. One
+/// statement, so that an upload which is ended at the same moment stays ended.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn claim(conn: &mut Conn, id: &str, expires_at: Moment) -> Result<Option<UploadRow>> {
-    conn.optional(CLAIM, &[id.into(), expires_at.as_micros().into()])
-        .await
+pub async fn claim(conn: &mut Conn, id: &str, claim: Claim<'_>) -> Result<Option<UploadRow>> {
+    let args = [
+        id.into(),
+        claim.principal.into(),
+        claim.package.get().into(),
+        claim.now.as_micros().into(),
+        claim.expires_at.as_micros().into(),
+    ];
+    conn.optional(CLAIM, &args).await
 }
-
 /// Saves how far the bytes are durable. Returns false when another writer has taken over.
 ///
 /// # Errors

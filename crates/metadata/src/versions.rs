@@ -170,13 +170,21 @@ statements! {
     PARENT = "SELECT v.digest FROM version_children c JOIN versions v ON v.id = c.version_id
         WHERE c.package_id = $1 AND c.digest = $2 AND v.deleted_at IS NULL
         ORDER BY v.id LIMIT 1";
-    HIDE_LOST_BLOBS = "UPDATE links SET readable_until = $3, lease_until = $4
+    HIDE_LOST_BLOBS = "UPDATE links SET readable_until = $3,
+            lease_until = CASE WHEN lease_until > $4 AND lease_until < 9223372036854775807
+                               THEN lease_until ELSE $4 END
         WHERE package_id = $1
           AND digest IN (SELECT digest FROM version_blobs WHERE version_id = $2)
           AND NOT EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
                           WHERE r.package_id = links.package_id AND r.digest = links.digest
                             AND v.deleted_at IS NULL)";
 
+    REFERRER_SIZES = "SELECT id, size FROM versions
+        WHERE package_id = $1 AND subject = $2 AND deleted_at IS NULL AND id > $3
+          AND (CAST($4 AS {{TEXT}}) IS NULL OR artifact_type = $4)
+        ORDER BY id LIMIT $5";
+    REFERRERS_AMONG = "SELECT digest FROM versions
+        WHERE package_id = $1 AND subject = $2 AND digest {{IN $3}} AND deleted_at IS NULL";
     REFERRERS = "SELECT id, digest, media_type, artifact_type, subject, annotations, size,
             created_at, updated_at, deleted_at
         FROM versions
@@ -184,6 +192,16 @@ statements! {
           AND (CAST($4 AS {{TEXT}}) IS NULL OR artifact_type = $4)
         ORDER BY id LIMIT $5";
 
+    PACKAGES_TO_PURGE = "SELECT DISTINCT v.package_id FROM versions v
+        WHERE v.deleted_at IS NOT NULL AND v.deleted_at < $1
+          AND NOT EXISTS (SELECT 1 FROM version_children c
+                          WHERE c.package_id = v.package_id AND c.digest = v.digest)
+        ORDER BY v.package_id LIMIT $2";
+    PURGE_CANDIDATES_OF = "SELECT v.id FROM versions v
+        WHERE v.package_id = $3 AND v.deleted_at IS NOT NULL AND v.deleted_at < $1
+          AND NOT EXISTS (SELECT 1 FROM version_children c
+                          WHERE c.package_id = v.package_id AND c.digest = v.digest)
+        ORDER BY v.deleted_at, v.id LIMIT $2 {{SKIP LOCKED OF v}}";
     PURGE_CANDIDATES = "SELECT v.id, v.package_id FROM versions v
         WHERE v.deleted_at IS NOT NULL AND v.deleted_at < $1
           AND NOT EXISTS (SELECT 1 FROM version_children c
@@ -533,7 +551,8 @@ pub async fn note_gaps(
 }
 
 /// Turns the gaps that `digest` fills into ordinary references, in the transaction that brought
-/// it: to be called after each new link and each new or revived version.
+/// it: to be called after each new link and each new or revived version. The lease of a link stays:
+/// it is a promise, and those who named it first may all be in the bin.
 ///
 /// # Errors
 /// Those of the database.
@@ -550,11 +569,6 @@ pub async fn fill_gaps(
     };
     if conn.execute(fill, &args).await? == 0 {
         return Ok(());
-    }
-    if kind == GapKind::Blob {
-        let digests = [digest.as_str()];
-        conn.execute(PARK_LINKS, &[package.get().into(), (&digests[..]).into()])
-            .await?;
     }
     let args = [
         package.get().into(),
@@ -631,6 +645,54 @@ pub async fn referrers(
     conn.all(REFERRERS, &args).await
 }
 
+struct ManifestSize(u64);
+
+impl FromRow for ManifestSize {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self(row.get("size")?))
+    }
+}
+
+/// How long the manifests are that [`referrers`] answers with, in its order: what it answers with
+/// may be large, and nobody knows before.
+///
+/// # Errors
+/// Those of the database.
+pub async fn referrer_sizes(
+    conn: &mut Conn,
+    package: PackageId,
+    subject: &Digest,
+    query: ReferrersQuery<'_>,
+) -> Result<Vec<u64>> {
+    let args = [
+        package.get().into(),
+        subject.as_str().into(),
+        query.after.get().into(),
+        query.artifact_type.into(),
+        query.limit.into(),
+    ];
+    let found: Vec<ManifestSize> = conn.all(REFERRER_SIZES, &args).await?;
+    Ok(found.into_iter().map(|ManifestSize(size)| size).collect())
+}
+
+/// Which of `digests` are live versions whose subject is `subject`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn referrers_among(
+    conn: &mut Conn,
+    package: PackageId,
+    subject: &Digest,
+    digests: &[&str],
+) -> Result<Vec<Digest>> {
+    let args = [
+        package.get().into(),
+        subject.as_str().into(),
+        digests.into(),
+    ];
+    conn.all(REFERRERS_AMONG, &args).await
+}
+
 struct PurgeCandidate(VersionId, PackageId);
 
 impl FromRow for PurgeCandidate {
@@ -658,6 +720,40 @@ pub async fn purge_candidates(
         .into_iter()
         .map(|PurgeCandidate(version, package)| (package, version))
         .collect())
+}
+
+/// Packages with versions deleted before `deleted_before` that no index holds.
+///
+/// # Errors
+/// Those of the database.
+pub async fn packages_to_purge(
+    conn: &mut Conn,
+    deleted_before: Moment,
+    limit: i64,
+) -> Result<Vec<PackageId>> {
+    conn.all(
+        PACKAGES_TO_PURGE,
+        &[deleted_before.as_micros().into(), limit.into()],
+    )
+    .await
+}
+
+/// As [`purge_candidates`], in one package.
+///
+/// # Errors
+/// Those of the database.
+pub async fn purge_candidates_of(
+    conn: &mut Conn,
+    package: PackageId,
+    deleted_before: Moment,
+    limit: i64,
+) -> Result<Vec<VersionId>> {
+    let args = [
+        deleted_before.as_micros().into(),
+        limit.into(),
+        package.into(),
+    ];
+    conn.all(PURGE_CANDIDATES_OF, &args).await
 }
 
 /// Versions of a package that are in the bin and that no index holds; locked until the transaction
@@ -699,22 +795,35 @@ pub async fn purge(
     version: VersionId,
     lease_until: Moment,
 ) -> Result<bool> {
+    drop_references(conn, package, version, lease_until).await?;
+    for statement in [PURGE_HISTORY, PURGE_TAGS] {
+        conn.execute(statement, &[version.get().into()]).await?;
+    }
+    Ok(conn.execute(PURGE, &[version.get().into()]).await? > 0)
+}
+
+/// Lets go of everything that a version holds or lacks, as if it named nothing: before it goes, or
+/// before it is held to its needs anew. Blobs that nothing else holds get a lease until
+/// `lease_until`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn drop_references(
+    conn: &mut Conn,
+    package: PackageId,
+    version: VersionId,
+    lease_until: Moment,
+) -> Result<()> {
     let lease = [
         package.get().into(),
         version.get().into(),
         lease_until.as_micros().into(),
     ];
     conn.execute(LOST_LEASES, &lease).await?;
-    for statement in [
-        PURGE_BLOBS,
-        PURGE_CHILDREN,
-        PURGE_GAPS,
-        PURGE_HISTORY,
-        PURGE_TAGS,
-    ] {
+    for statement in [PURGE_BLOBS, PURGE_CHILDREN, PURGE_GAPS] {
         conn.execute(statement, &[version.get().into()]).await?;
     }
-    Ok(conn.execute(PURGE, &[version.get().into()]).await? > 0)
+    Ok(())
 }
 
 const _: () = assert!(

@@ -91,6 +91,14 @@ impl PushTarget {
         }
     }
 
+    /// The name it was asked for by.
+    pub(crate) const fn path(&self) -> &PackagePath {
+        match self {
+            Self::Existing(package) => &package.path,
+            Self::New(new) => &new.path,
+        }
+    }
+
     /// The account that owns it.
     pub(crate) const fn owner(&self) -> AccountId {
         match self {
@@ -307,6 +315,19 @@ impl Registry {
         }
     }
 
+    /// The package that a manifest is pushed to, locked as by [`lock`].
+    pub(crate) async fn package_for_manifest(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        target: &PushTarget,
+        now: Moment,
+    ) -> Result<PackageId> {
+        let package = self.package_for_push(conn, caller, target, now).await?;
+        lock_live(conn, package, target.path()).await?;
+        Ok(package)
+    }
+
     /// Somebody else made the package in the meantime: then their facts decide.
     async fn made_meanwhile(
         &self,
@@ -343,6 +364,23 @@ impl Registry {
             repositories::set_user_role(conn, repository, user, admin, now).await?;
         }
         Ok(Some(repository))
+    }
+}
+
+/// Makes this transaction the only one that writes manifests and tags of the package, so that what
+/// it finds stays true until it commits. First in every transaction that does, and before it
+/// touches a link or a blob: two that lock in the same order never wait for one another.
+///
+/// # Errors
+/// [`Error::NotFound`] when the package was deleted after the decision.
+pub(crate) async fn lock(conn: &mut Conn, package: &Authorized) -> Result<()> {
+    lock_live(conn, package.id, &package.path).await
+}
+
+async fn lock_live(conn: &mut Conn, package: PackageId, path: &PackagePath) -> Result<()> {
+    match packages::lock(conn, package).await? {
+        Some(found) if found.deleted_at.is_none() => Ok(()),
+        _ => Err(absent(path)),
     }
 }
 

@@ -8,7 +8,7 @@ use naru_metadata::links::{self, LinkTimes, LinkedBlob, PARKED};
 use naru_model::{EventKind, Moment};
 use naru_oci::Digest;
 
-use crate::access::Authorized;
+use crate::access::{Authorized, lock};
 use crate::error::{Error, Result};
 use crate::events;
 use crate::{Caller, Registry};
@@ -106,6 +106,7 @@ impl Registry {
     ) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        lock(&mut tx, package).await?;
         let blob = links::find(&mut tx, package.id(), digest).await?;
         if !blob.is_some_and(|blob| blob.readable(now)) {
             return Err(Error::BlobUnknown(digest.clone()));

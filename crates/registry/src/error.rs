@@ -179,6 +179,11 @@ impl From<naru_metadata::Error> for Error {
             E::Unavailable(_) | E::Busy | E::CommitUnknown(_) => {
                 Self::Unavailable(error.to_string())
             }
+            // What a change builds on went at the same moment: the collector took it, or a package
+            // that nobody ever pushed a manifest to.
+            E::ForeignKey { .. } => {
+                Self::Unavailable("something that this needs was just removed".to_owned())
+            }
             E::Full => Self::NoSpace,
             other => Self::Internal(other.to_string()),
         }

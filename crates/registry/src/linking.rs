@@ -86,7 +86,7 @@ impl Registry {
 
     async fn source_of_blob(&self, digest: &Digest, blob: &LinkedBlob) -> Option<String> {
         let key = blob.storage_key.parse().ok()?;
-        let read = match self.blobs.open(&key, 0..blob.size).await {
+        let read = match self.blobs.open_here(&key, 0..blob.size).await {
             Ok(opened) => opened.read().await,
             Err(error) => Err(error),
         };

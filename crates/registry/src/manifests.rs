@@ -1,13 +1,16 @@
 //! Manifests (distribution-spec, end-2, end-3, end-7 and end-9).
 
+use std::collections::{HashMap, HashSet};
+
 use bytes::Bytes;
 use naru_metadata::versions::{self, GapKind, NewVersion, StoredManifest};
 use naru_metadata::{Conn, links, packages};
 use naru_model::{AccountId, EventKind, Moment, PackageId, VersionId};
 use naru_oci::{Accept, Algorithm, Descriptor, Digest, Manifest, MediaType, Reference, Tag};
 
-use crate::access::{Authorized, PushTarget};
+use crate::access::{Authorized, PushTarget, lock};
 use crate::cache::CachedManifest;
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::linking::SourceLabel;
 use crate::tags::TagWrite;
@@ -116,7 +119,9 @@ impl Registry {
         };
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let package = self.package_for_push(&mut tx, caller, target, now).await?;
+        let package = self
+            .package_for_manifest(&mut tx, caller, target, now)
+            .await?;
         let place = Place {
             owner: target.owner(),
             package,
@@ -143,11 +148,8 @@ impl Registry {
             };
             self.link_by_label(&mut tx, caller, &label, now).await?;
         }
-        tx.commit().await?;
-        self.manifest_cache.changed(package);
-        if published {
-            self.access_changed();
-        }
+        let outdated = Outdated::manifests(package).and_access(published);
+        self.commit(tx, outdated).await?;
         Ok(PushedManifest {
             digest: parsed.digest,
             subject: subject_of(&parsed.manifest),
@@ -167,6 +169,7 @@ impl Registry {
     ) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        lock(&mut tx, package).await?;
         let found = versions::header(&mut tx, package.id(), digest).await?;
         let version = found
             .filter(|version| version.deleted_at.is_none())
@@ -181,8 +184,7 @@ impl Registry {
         }
         self.bin_version(&mut tx, caller, package, version.id, now)
             .await?;
-        tx.commit().await?;
-        self.manifest_cache.changed(package.id());
+        self.commit(tx, Outdated::manifests(package.id())).await?;
         Ok(())
     }
 
@@ -210,7 +212,7 @@ impl Registry {
     }
 
     /// Writes the version row and what it holds. A digest that is there already keeps its row; one
-    /// that was deleted comes back, without its old tags.
+    /// that was deleted comes back without its old tags, if what it needs could be pushed now too.
     async fn store(
         &self,
         conn: &mut Conn,
@@ -233,14 +235,11 @@ impl Registry {
         };
         let version = match versions::insert(conn, package, &new).await? {
             Some(version) => {
-                self.hold(conn, package, version, &parsed.manifest, now)
-                    .await?;
+                let required = self.required(conn, package, &parsed.manifest, now).await?;
+                required.hold(conn, package, version).await?;
                 version
             }
-            None => match self
-                .existing(conn, package, &parsed.digest, now, by)
-                .await?
-            {
+            None => match self.existing(conn, package, parsed, now, by).await? {
                 (version, false) => return Ok(version),
                 (version, true) => version,
             },
@@ -260,95 +259,44 @@ impl Registry {
         &self,
         conn: &mut Conn,
         package: PackageId,
-        digest: &Digest,
+        parsed: &Parsed,
         now: Moment,
         by: Option<AccountId>,
     ) -> Result<(VersionId, bool)> {
-        let found = versions::header(conn, package, digest).await?;
-        let version = found.ok_or_else(|| {
-            Error::Unavailable("the manifest was purged while it was pushed".to_owned())
-        })?;
-        let revived = version.deleted_at.is_some()
-            && versions::revive(conn, package, version.id, now, by).await?;
-        Ok((version.id, revived))
+        let purged =
+            || Error::Unavailable("the manifest was purged while it was pushed".to_owned());
+        let found = versions::header(conn, package, &parsed.digest).await?;
+        let version = found.ok_or_else(purged)?;
+        if version.deleted_at.is_none() {
+            return Ok((version.id, false));
+        }
+        // What it held in the bin is no reason to have it now: it is asked for like a new one.
+        let required = self.required(conn, package, &parsed.manifest, now).await?;
+        versions::drop_references(conn, package, version.id, now).await?;
+        required.hold(conn, package, version.id).await?;
+        if versions::revive(conn, package, version.id, now, by).await? {
+            Ok((version.id, true))
+        } else {
+            Err(purged())
+        }
     }
 
-    /// Holds what the manifest needs. What is missing refuses the push, unless sparse manifests
-    /// are allowed; then it is noted as a gap.
-    async fn hold(
+    /// What the manifest needs, and whether the package has it. What is missing refuses the push,
+    /// unless sparse manifests are allowed.
+    async fn required(
         &self,
         conn: &mut Conn,
         package: PackageId,
-        version: VersionId,
         manifest: &Manifest,
         now: Moment,
-    ) -> Result<()> {
-        let blobs = self.required_blobs(conn, package, manifest, now).await?;
-        let children = self.required_children(conn, package, manifest).await?;
+    ) -> Result<Required> {
+        let blobs = required_blobs(conn, package, manifest, now).await?;
+        let children = required_children(conn, package, manifest).await?;
         let missing = [&*blobs.missing, &*children.missing].concat();
         if !self.settings.sparse_indexes && !missing.is_empty() {
             return Err(Error::ManifestBlobUnknown(missing));
         }
-        versions::hold_blobs(conn, package, version, &texts(&blobs.present)).await?;
-        versions::hold_children(conn, package, version, &texts(&children.present)).await?;
-        let (blobs, children) = (texts(&blobs.missing), texts(&children.missing));
-        versions::note_gaps(conn, package, version, GapKind::Blob, &blobs).await?;
-        versions::note_gaps(conn, package, version, GapKind::Manifest, &children).await?;
-        Ok(())
-    }
-
-    async fn required_blobs(
-        &self,
-        conn: &mut Conn,
-        package: PackageId,
-        manifest: &Manifest,
-        now: Moment,
-    ) -> Result<Required> {
-        let wanted = manifest.required_blobs();
-        if wanted.is_empty() {
-            return Ok(Required::default());
-        }
-        let digests: Vec<&str> = wanted.iter().map(|wanted| wanted.digest.as_str()).collect();
-        let usable = links::usable(conn, package, &digests, now).await?;
-        let mut required = Required::default();
-        for descriptor in wanted {
-            match usable
-                .iter()
-                .find(|found| found.digest == descriptor.digest)
-            {
-                Some(found) => {
-                    same_size(descriptor, found.size)?;
-                    required.present.push(found.digest.clone());
-                }
-                None => required.missing.push(descriptor.digest.clone()),
-            }
-        }
-        Ok(required)
-    }
-
-    async fn required_children(
-        &self,
-        conn: &mut Conn,
-        package: PackageId,
-        manifest: &Manifest,
-    ) -> Result<Required> {
-        let wanted = manifest.children();
-        if wanted.is_empty() {
-            return Ok(Required::default());
-        }
-        let digests: Vec<&str> = wanted.iter().map(|child| child.digest.as_str()).collect();
-        let live = versions::live_children(conn, package, &digests).await?;
-        let mut required = Required::default();
-        for child in wanted {
-            let known = live.contains(&child.digest);
-            let list = if known {
-                &mut required.present
-            } else {
-                &mut required.missing
-            };
-            list.push(child.digest.clone());
-        }
-        Ok(required)
+        Ok(Required { blobs, children })
     }
 
     /// The first manifest publishes the package. Returns whether this was it.
@@ -376,10 +324,77 @@ struct Place {
     package: PackageId,
 }
 
-#[derive(Default)]
+/// What a manifest needs.
 struct Required {
+    blobs: Found,
+    children: Found,
+}
+
+#[derive(Default)]
+struct Found {
     present: Vec<Digest>,
     missing: Vec<Digest>,
+}
+
+impl Required {
+    /// Holds what is there for a version, and notes as gaps what is missing.
+    async fn hold(&self, conn: &mut Conn, package: PackageId, version: VersionId) -> Result<()> {
+        let (blobs, children) = (texts(&self.blobs.present), texts(&self.children.present));
+        versions::hold_blobs(conn, package, version, &blobs).await?;
+        versions::hold_children(conn, package, version, &children).await?;
+        let (blobs, children) = (texts(&self.blobs.missing), texts(&self.children.missing));
+        versions::note_gaps(conn, package, version, GapKind::Blob, &blobs).await?;
+        versions::note_gaps(conn, package, version, GapKind::Manifest, &children).await?;
+        Ok(())
+    }
+}
+
+async fn required_blobs(
+    conn: &mut Conn,
+    package: PackageId,
+    manifest: &Manifest,
+    now: Moment,
+) -> Result<Found> {
+    let wanted = manifest.required_blobs();
+    if wanted.is_empty() {
+        return Ok(Found::default());
+    }
+    let digests: Vec<&str> = wanted.iter().map(|wanted| wanted.digest.as_str()).collect();
+    let usable = links::usable(conn, package, &digests, now).await?;
+    let sizes: HashMap<&Digest, u64> = usable
+        .iter()
+        .map(|found| (&found.digest, found.size))
+        .collect();
+    let mut blobs = Found::default();
+    for descriptor in wanted {
+        match sizes.get(&descriptor.digest) {
+            Some(&size) => {
+                same_size(descriptor, size)?;
+                blobs.present.push(descriptor.digest.clone());
+            }
+            None => blobs.missing.push(descriptor.digest.clone()),
+        }
+    }
+    Ok(blobs)
+}
+
+async fn required_children(
+    conn: &mut Conn,
+    package: PackageId,
+    manifest: &Manifest,
+) -> Result<Found> {
+    let wanted = manifest.children();
+    if wanted.is_empty() {
+        return Ok(Found::default());
+    }
+    let digests: Vec<&str> = wanted.iter().map(|child| child.digest.as_str()).collect();
+    let live = versions::live_children(conn, package, &digests).await?;
+    let live: HashSet<Digest> = live.into_iter().collect();
+    let (present, missing) = wanted
+        .into_iter()
+        .map(|child| child.digest.clone())
+        .partition(|child| live.contains(child));
+    Ok(Found { present, missing })
 }
 
 fn subject_of(manifest: &Manifest) -> Option<Digest> {
@@ -413,7 +428,7 @@ fn tags_of(put: &PutManifest) -> Vec<Tag> {
         Reference::Digest(_) => None,
     };
     let mut tags: Vec<Tag> = named.into_iter().chain(put.tags.iter().cloned()).collect();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     tags.retain(|tag| seen.insert(tag.as_str().to_owned()));
     tags
 }

@@ -12,8 +12,12 @@ use crate::access::Authorized;
 use crate::error::{Error, Result};
 use crate::manifests::stored_type;
 
-/// How many referrers a page has at most: well within the 4 MiB that clients accept.
+/// How many referrers a page has at most.
 const PAGE: i64 = 500;
+
+/// How long the manifests of a page's referrers are together at most, so that the page, which has
+/// their annotations, stays well within the 4 MiB that clients accept.
+const PAGE_BYTES: u64 = 2 << 20;
 
 /// A page of referrers.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,15 +49,16 @@ impl Registry {
                 .map(|v| v.id),
             None => None,
         };
-        let query = ReferrersQuery {
+        let mut query = ReferrersQuery {
             artifact_type,
             after: after.unwrap_or(VersionId::new(0)),
             limit: PAGE + 1,
         };
-        let mut found = versions::referrers(&mut conn, package.id(), subject, query).await?;
-        let wanted = usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let more = found.len() > wanted;
-        found.truncate(wanted);
+        let sizes = versions::referrer_sizes(&mut conn, package.id(), subject, query).await?;
+        let fitting = how_many_fit(&sizes);
+        let more = fitting < sizes.len();
+        query.limit = i64::try_from(fitting).unwrap_or(PAGE);
+        let found = versions::referrers(&mut conn, package.id(), subject, query).await?;
         let next = more
             .then(|| found.last().map(|last| last.digest.clone()))
             .flatten();
@@ -63,10 +68,32 @@ impl Registry {
             .collect::<Result<Vec<_>>>()?;
         if first {
             let listed = fallback(&mut conn, package.id(), subject).await?;
-            fold(&mut descriptors, listed, artifact_type);
+            if listed.is_empty() {
+                return Ok(ReferrersPage { descriptors, next });
+            }
+            let digests: Vec<&str> = listed.iter().map(|d| d.digest.as_str()).collect();
+            // Those stand on this page or on one that follows.
+            let native =
+                versions::referrers_among(&mut conn, package.id(), subject, &digests).await?;
+            fold(&mut descriptors, listed, native, artifact_type);
         }
         Ok(ReferrersPage { descriptors, next })
     }
+}
+
+/// How many manifests of these lengths fit on a page; one at least, if there is one.
+fn how_many_fit(sizes: &[u64]) -> usize {
+    let most = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let mut bytes = 0_u64;
+    sizes
+        .iter()
+        .take(most)
+        .enumerate()
+        .take_while(|(index, size)| {
+            bytes = bytes.saturating_add(**size);
+            *index == 0 || bytes <= PAGE_BYTES
+        })
+        .count()
 }
 
 fn descriptor(version: Version) -> Result<Descriptor> {
@@ -106,8 +133,13 @@ async fn fallback(
     ))
 }
 
-fn fold(descriptors: &mut Vec<Descriptor>, listed: Vec<Descriptor>, artifact_type: Option<&str>) {
-    let mut seen: HashSet<Digest> = descriptors.iter().map(|d| d.digest.clone()).collect();
+fn fold(
+    descriptors: &mut Vec<Descriptor>,
+    listed: Vec<Descriptor>,
+    native: Vec<Digest>,
+    artifact_type: Option<&str>,
+) {
+    let mut seen: HashSet<Digest> = native.into_iter().collect();
     let wanted = |d: &Descriptor| {
         artifact_type.is_none_or(|wanted| {
             d.artifact_type

@@ -9,7 +9,8 @@ use naru_model::{
 };
 use naru_oci::{RepositoryName, Tag};
 
-use crate::access::Authorized;
+use crate::access::{Authorized, lock};
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, events};
 
@@ -88,6 +89,9 @@ impl Registry {
             .min(self.settings.tags_page_limit);
         let wanted = usize::try_from(n).unwrap_or(usize::MAX);
         let mut names: Vec<String> = Vec::new();
+        if wanted == 0 {
+            return Ok(TagPage { names, more: false });
+        }
         let mut owner = last.map_or_else(String::new, |last| last.owner().to_owned());
         let mut name = last
             .and_then(|last| last.rest())
@@ -125,10 +129,17 @@ impl Registry {
     pub async fn delete_tag(&self, caller: &Caller, package: &Authorized, tag: &Tag) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        lock(&mut tx, package).await?;
         let found = tags::find(&mut tx, package.id(), tag.as_str()).await?;
         let found = found.ok_or_else(|| Error::ManifestUnknown {
             reference: tag.to_string(),
         })?;
+        // Removed and pushed again, it would have moved.
+        if self.is_immutable(package.package_type(), tag) {
+            return Err(Error::TagImmutable {
+                tag: tag.to_string(),
+            });
+        }
         let change = caller.tag_change(TagReason::Delete, now);
         tags::remove(&mut tx, package.id(), tag.as_str(), change).await?;
         versions::touch(&mut tx, found.version, now).await?;
@@ -136,8 +147,7 @@ impl Registry {
             .on_version(found.version)
             .with("tag", tag.as_str());
         events::record(&mut tx, event).await?;
-        tx.commit().await?;
-        self.manifest_cache.changed(package.id());
+        self.commit(tx, Outdated::manifests(package.id())).await?;
         Ok(())
     }
 
@@ -159,7 +169,7 @@ impl Registry {
         {
             return Ok(());
         }
-        if before.is_some() && self.is_immutable(&write) {
+        if before.is_some() && self.is_immutable(write.kind, write.tag) {
             return Err(Error::TagImmutable {
                 tag: write.tag.to_string(),
             });
@@ -190,10 +200,10 @@ impl Registry {
     }
 
     /// A published tag other than `latest` cannot be moved on the legacy registry.
-    fn is_immutable(&self, write: &TagWrite<'_>) -> bool {
-        write.kind == PackageType::Docker
+    fn is_immutable(&self, kind: PackageType, tag: &Tag) -> bool {
+        kind == PackageType::Docker
             && self.settings.legacy_immutable_tags
-            && write.tag.as_str() != "latest"
+            && tag.as_str() != "latest"
     }
 }
 

@@ -3,27 +3,31 @@
 //! Bytes go to a storage key of their own, chosen when the upload begins. They become durable
 //! first, then the rows, then the answer. An upload belongs to a principal and a package; it
 //! outlives the expiry of its token, but not its revocation.
+//!
+//! [`open`] says who may write to an upload and what becomes of it when a client vanishes,
+//! `incoming` measures chunks, `record` writes the rows of finished blobs.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod incoming;
+mod open;
+mod record;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use naru_blobstore::{StorageKey, Upload, UploadState};
-use naru_metadata::Conn;
 use naru_metadata::collector::{self, TrashReason};
-use naru_metadata::links::{self, PutBlob};
-use naru_metadata::uploads::{self, UploadRow};
+use naru_metadata::links;
+use naru_metadata::uploads::{self, Claim, UploadRow};
 use naru_metadata::versions::{self, GapKind};
-use naru_model::{Moment, PackageId};
+use naru_model::PackageId;
 use naru_oci::{ContentRange, Digest, UploadId};
-use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-use tokio_util::sync::CancellationToken;
 
 use crate::access::{Authorized, PushTarget};
 use crate::error::{Error, Result};
 use crate::{Caller, Registry};
+use incoming::Incoming;
+pub(crate) use open::OpenUploads;
+use open::{Held, Keeper, Parked, Place};
+use record::{Finished, born};
 
 /// Where an upload stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,72 +66,6 @@ pub struct Chunk<S> {
     pub body: S,
 }
 
-/// The uploads that this process has open. At most one request writes to an upload at a time: a
-/// later one cuts the earlier one off and waits until it has let go.
-#[derive(Debug, Default)]
-pub(crate) struct OpenUploads {
-    slots: Mutex<HashMap<UploadId, Arc<Slot>>>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    /// What was left by the last request: the blob store's end and the epoch it belongs to.
-    parked: Arc<AsyncMutex<Option<Parked>>>,
-    /// Ends the request that writes now.
-    cut: Mutex<CancellationToken>,
-}
-
-#[derive(Debug)]
-struct Parked {
-    row: UploadRow,
-    upload: Upload,
-    touched: Moment,
-}
-
-/// The right to write to one upload, until dropped.
-struct Writing {
-    parked: OwnedMutexGuard<Option<Parked>>,
-    cut: CancellationToken,
-}
-
-impl OpenUploads {
-    fn slot(&self, id: &UploadId) -> Arc<Slot> {
-        let mut slots = self.slots.lock();
-        let slot = slots.entry(id.clone()).or_insert_with(|| {
-            Arc::new(Slot {
-                parked: Arc::default(),
-                cut: Mutex::new(CancellationToken::new()),
-            })
-        });
-        Arc::clone(slot)
-    }
-
-    /// Cuts off whoever writes, and takes the place.
-    async fn take_over(&self, id: &UploadId) -> Writing {
-        let slot = self.slot(id);
-        let cut = CancellationToken::new();
-        std::mem::replace(&mut *slot.cut.lock(), cut.clone()).cancel();
-        let parked = Arc::clone(&slot.parked).lock_owned().await;
-        Writing { parked, cut }
-    }
-
-    fn forget(&self, id: &UploadId) {
-        self.slots.lock().remove(id);
-    }
-
-    /// Lets go of uploads that no request has touched since `before`; they go on from their rows.
-    pub(crate) fn let_go(&self, before: Moment) {
-        self.slots
-            .lock()
-            .retain(|_, slot| match slot.parked.try_lock() {
-                Ok(parked) => parked
-                    .as_ref()
-                    .is_some_and(|parked| parked.touched >= before),
-                Err(_) => true,
-            });
-    }
-}
-
 impl Registry {
     /// Begins an upload, or links the blob from where it is readable already (end-4a, end-11).
     ///
@@ -164,14 +102,14 @@ impl Registry {
             expires_at: now.plus(self.settings.upload_expiry()),
         };
         uploads::insert(&mut tx, &row, now).await?;
-        tx.commit().await?;
-        self.may_be_born(target);
-        let mut writing = self.uploads.take_over(&id).await;
-        *writing.parked = Some(Parked {
+        self.commit(tx, born(target)).await?;
+        let touched = now;
+        let parked = Parked {
             row,
             upload,
-            touched: now,
-        });
+            touched,
+        };
+        self.uploads.park(&id, parked);
         Ok(Begun::Open(UploadStatus { id, offset: 0 }))
     }
 
@@ -189,21 +127,18 @@ impl Registry {
     where
         S: Stream<Item = Result<Bytes>> + Send + Unpin,
     {
-        let mut upload = self.blobs.begin(self.new_storage_key()?)?;
-        let key = *upload.key();
+        let key = self.new_storage_key()?;
+        let mut upload = self.blobs.begin(key)?;
         let limit = self.settings.layer_limit_of(target.package_type());
-        let never = CancellationToken::new();
-        let received = self.receive(limit, &mut upload, chunk, &never).await;
-        let finished = match received {
-            Ok(()) => self.verify(upload, digest).await,
-            Err(error) => {
-                upload.abort().await?;
-                Err(error)
-            }
-        };
-        let size = finished?;
-        self.record_retrying(caller, target, None, digest, size, &key)
-            .await
+        if let Err(error) = receive_whole(&mut upload, chunk, limit).await {
+            // Dropped, it would leave nothing either, but somewhat later.
+            upload.abort().await.ok();
+            return Err(error);
+        }
+        let size = self.verify(upload, digest).await?;
+        let key = &key;
+        let finished = Finished { digest, size, key };
+        self.record_or_remove(caller, target, finished).await
     }
 
     /// Where an upload stands (end-13).
@@ -225,11 +160,14 @@ impl Registry {
         })
     }
 
-    /// Takes a chunk (end-5). What was received is durable before the answer.
+    /// Takes a chunk (end-5). What was received is durable before the answer. If the client
+    /// vanishes half-way, what came until then is kept for it to resume; if the chunk is wrong, it
+    /// had no effect.
     ///
     /// # Errors
     /// [`Error::UploadUnknown`]; [`Error::RangeInvalid`] when the chunk does not begin where the
-    /// upload stands; [`Error::ClientGone`]; those of the blob store.
+    /// upload stands; [`Error::SizeInvalid`] when it is not as long as its range;
+    /// [`Error::TooLarge`]; [`Error::ClientGone`]; those of the blob store.
     pub async fn append_upload<S>(
         &self,
         caller: &Caller,
@@ -240,22 +178,20 @@ impl Registry {
     where
         S: Stream<Item = Result<Bytes>> + Send + Unpin,
     {
-        let mut writing = self.uploads.take_over(id).await;
-        let mut parked = self.claim(caller, target, id, &mut writing).await?;
-        let limit = self.settings.layer_limit_of(target.package_type());
-        let received = match stands_at(&parked.upload, chunk.range) {
-            Ok(()) => {
-                self.receive(limit, &mut parked.upload, chunk, &writing.cut)
-                    .await
+        let (mut held, chunk) = self.hold(caller, target, id, chunk).await?;
+        held.keep_what_comes()?;
+        match held.receive(chunk).await {
+            Ok(()) => held.put_away().await,
+            Err(error) => {
+                held.end_early(&error).await;
+                Err(error)
             }
-            Err(error) => Err(error),
-        };
-        let status = self.save(id, parked, &mut writing).await?;
-        received.map(|()| status)
+        }
     }
 
     /// Takes the rest of a blob, if any, and makes it one (end-6). There is one winner, and a
-    /// repeated finish of what is there already answers the same.
+    /// repeated finish of what is there already answers the same. A rest that did not come whole
+    /// had no effect: clients send it again from its beginning.
     ///
     /// # Errors
     /// As [`Registry::append_upload`]; [`Error::DigestMismatch`], after which nothing is left.
@@ -270,32 +206,59 @@ impl Registry {
     where
         S: Stream<Item = Result<Bytes>> + Send + Unpin,
     {
-        let mut writing = self.uploads.take_over(id).await;
-        let mut parked = self.claim(caller, target, id, &mut writing).await?;
-        let limit = self.settings.layer_limit_of(target.package_type());
-        let received = match stands_at(&parked.upload, chunk.range) {
-            Ok(()) => {
-                self.receive(limit, &mut parked.upload, chunk, &writing.cut)
-                    .await
-            }
+        let finished = match self.hold(caller, target, id, chunk).await {
+            Ok((held, chunk)) => self.finish(caller, target, held, chunk, digest).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = received {
-            self.save(id, parked, &mut writing).await?;
-            return Err(error);
+        match finished {
+            Err(Error::UploadUnknown) => self.finished_before(target, digest).await,
+            Ok(()) | Err(Error::DigestMismatch { .. }) => {
+                self.uploads.forget(id);
+                finished
+            }
+            Err(_) => finished,
         }
-        let key = *parked.upload.key();
-        let outcome = self.verify(parked.upload, digest).await;
-        self.uploads.forget(id);
-        match outcome {
+    }
+
+    async fn finish<S>(
+        &self,
+        caller: &Caller,
+        target: &PushTarget,
+        mut held: Held,
+        chunk: Incoming<S>,
+        digest: &Digest,
+    ) -> Result<()>
+    where
+        S: Stream<Item = Result<Bytes>> + Send + Unpin,
+    {
+        held.receive(chunk).await?;
+        // The place is given up only after the rows are written: who waits for it then finds that
+        // the upload has ended.
+        let (Parked { row, upload, .. }, _place) = held.into_parts()?;
+        let key = *upload.key();
+        match self.verify(upload, digest).await {
             Ok(size) => {
-                self.record_retrying(caller, target, Some(&parked.row), digest, size, &key)
-                    .await
+                let key = &key;
+                let finished = Finished { digest, size, key };
+                self.record(caller, target, &row, finished).await
             }
             Err(error @ Error::DigestMismatch { .. }) => {
-                self.end(&parked.row, TrashReason::Upload).await?;
+                self.end(&row, TrashReason::Upload).await?;
                 Err(error)
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An upload that is not there may have been finished by an earlier request whose answer got
+    /// lost. Then the blob is there for this caller, and is promised anew.
+    async fn finished_before(&self, target: &PushTarget, digest: &Digest) -> Result<()> {
+        let PushTarget::Existing(package) = target else {
+            return Err(Error::UploadUnknown);
+        };
+        match self.stat_blob(package, digest).await {
+            Ok(_) => Ok(()),
+            Err(Error::BlobUnknown(_)) => Err(Error::UploadUnknown),
             Err(error) => Err(error),
         }
     }
@@ -310,11 +273,16 @@ impl Registry {
         target: &PushTarget,
         id: &UploadId,
     ) -> Result<()> {
-        let mut writing = self.uploads.take_over(id).await;
-        let parked = self.claim(caller, target, id, &mut writing).await?;
+        let (Parked { row, upload, .. }, _place) =
+            self.take_over(caller, target, id).await?.into_parts()?;
+        if !self.end(&row, TrashReason::Upload).await? {
+            // Another process took it over: its bytes are not ours to remove.
+            return Err(Error::UploadUnknown);
+        }
         self.uploads.forget(id);
-        self.end(&parked.row, TrashReason::Upload).await?;
-        parked.upload.abort().await?;
+        if let Err(error) = upload.abort().await {
+            tracing::debug!(key = row.storage_key, %error, "left to the collector");
+        }
         Ok(())
     }
 
@@ -331,18 +299,25 @@ impl Registry {
     }
 
     async fn expire(&self, row: &UploadRow) -> Result<()> {
-        if let Ok(id) = row.id.parse() {
-            drop(self.uploads.take_over(&id).await);
-            self.uploads.forget(&id);
-        }
         if !self.end(row, TrashReason::Upload).await? {
             return Ok(());
         }
-        // What cannot be resumed is in the trash already, and goes with it.
-        match self.resume(row).await {
-            Ok(upload) => upload.abort().await.map_err(Error::from),
-            Err(_) => Ok(()),
+        if let Ok(id) = row.id.parse() {
+            // Whoever still writes, with a token that was revoked, stops.
+            if let Err(slot) = self.uploads.enter(&id) {
+                drop(slot.take_over().await);
+            }
+            self.uploads.forget(&id);
         }
+        let Ok(key) = row.storage_key.parse() else {
+            return Ok(());
+        };
+        let state = row.state.as_deref().map(UploadState::from_bytes);
+        let state = state.and_then(|state| state.ok());
+        if let Err(error) = self.blobs.discard(&key, state.as_ref()).await {
+            tracing::debug!(%key, %error, "left to the collector");
+        }
+        Ok(())
     }
 
     /// Links a blob that is readable in `from`, or in any package that the caller may read.
@@ -357,19 +332,34 @@ impl Registry {
             Some(from) => vec![from.id()],
             None => self.readable_sources(caller, target, digest).await?,
         };
-        let now = self.clock.now();
         for source in sources {
-            let mut tx = self.db.write().await?;
-            let package = self.package_for_push(&mut tx, caller, target, now).await?;
-            let times = self.settings.leases().at(now);
-            if links::mount(&mut tx, package, source, digest, times).await? {
-                versions::fill_gaps(&mut tx, package, GapKind::Blob, digest).await?;
-                tx.commit().await?;
-                self.may_be_born(target);
+            if self.mount_from(caller, target, digest, source).await? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    async fn mount_from(
+        &self,
+        caller: &Caller,
+        target: &PushTarget,
+        digest: &Digest,
+        source: PackageId,
+    ) -> Result<bool> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let package = self.package_for_link(&mut tx, caller, target, now).await?;
+        let times = self.settings.leases().at(now);
+        match links::mount(&mut tx, package, source, digest, times).await {
+            Ok(true) => {}
+            // The collector took the blob in this instant.
+            Ok(false) | Err(naru_metadata::Error::ForeignKey { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        versions::fill_gaps(&mut tx, package, GapKind::Blob, digest).await?;
+        self.commit(tx, born(target)).await?;
+        Ok(true)
     }
 
     /// Where a mount without `from` may look: the target itself, then packages that have the blob
@@ -411,36 +401,96 @@ impl Registry {
             .ok_or(Error::UploadUnknown)
     }
 
-    /// Makes this request the one that may write: raises the epoch, and goes on where the last
-    /// request of this process stopped, or from the row.
+    /// Makes this request the one that writes to an upload, and announces its chunk. A chunk that
+    /// cannot be taken leaves the upload as it stands.
+    async fn hold<S>(
+        &self,
+        caller: &Caller,
+        target: &PushTarget,
+        id: &UploadId,
+        chunk: Chunk<S>,
+    ) -> Result<(Held, Incoming<S>)>
+    where
+        S: Stream<Item = Result<Bytes>> + Send + Unpin,
+    {
+        let mut held = self.take_over(caller, target, id).await?;
+        let limit = self.settings.layer_limit_of(target.package_type());
+        match Incoming::announce(chunk, held.upload()?, limit) {
+            Ok(chunk) => Ok((held, chunk)),
+            Err(error) => {
+                // What the row says may be more than what a power cut left.
+                held.put_away().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes this request the one that may write: cuts off the one that does, raises the epoch, and
+    /// goes on where the last request of this process stopped, or from the row.
+    async fn take_over(&self, caller: &Caller, target: &PushTarget, id: &UploadId) -> Result<Held> {
+        let mut place = self.place(caller, target, id).await?;
+        let row = match self.claim(caller, target, id).await {
+            Ok(row) => row,
+            Err(error) => {
+                drop(place);
+                self.uploads.forget_if_empty(id);
+                return Err(error);
+            }
+        };
+        let mut upload = match place.parked.take() {
+            Some(parked) if parked.row.epoch + 1 == row.epoch => parked.upload,
+            _ => self.resume(&row).await?,
+        };
+        upload.set_epoch(row.epoch);
+        let keeper = Keeper {
+            db: self.db.clone(),
+            clock: self.clock.clone(),
+            expiry: self.settings.upload_expiry(),
+        };
+        let touched = self.clock.now();
+        let parked = Parked {
+            row,
+            upload,
+            touched,
+        };
+        Ok(Held::new(parked, place, keeper))
+    }
+
+    /// Only whose upload it is may cut off the request that writes to it.
+    async fn place(&self, caller: &Caller, target: &PushTarget, id: &UploadId) -> Result<Place> {
+        let slot = match self.uploads.enter(id) {
+            Ok(place) => return Ok(place),
+            Err(slot) => slot,
+        };
+        let mut conn = self.db.read().await?;
+        let row = uploads::find(&mut conn, id.as_str()).await?;
+        drop(conn);
+        self.own(caller, target, row)?;
+        let place = slot.take_over().await;
+        if place.is_cut() {
+            return Err(Error::ClientGone);
+        }
+        Ok(place)
+    }
+
     async fn claim(
         &self,
         caller: &Caller,
         target: &PushTarget,
         id: &UploadId,
-        writing: &mut Writing,
-    ) -> Result<Parked> {
+    ) -> Result<UploadRow> {
         let now = self.clock.now();
+        let claim = Claim {
+            principal: &caller.key(),
+            package: target.package().ok_or(Error::UploadUnknown)?,
+            now,
+            expires_at: now.plus(self.settings.upload_expiry()),
+        };
         let mut tx = self.db.write().await?;
-        let found = uploads::find(&mut tx, id.as_str()).await?;
-        if let Err(error) = self.own(caller, target, found) {
-            self.uploads.forget(id);
-            return Err(error);
-        }
-        let expires_at = now.plus(self.settings.upload_expiry());
-        let row = uploads::claim(&mut tx, id.as_str(), expires_at).await?;
+        let row = uploads::claim(&mut tx, id.as_str(), claim).await?;
         let row = row.ok_or(Error::UploadUnknown)?;
         tx.commit().await?;
-        let mut upload = match writing.parked.take() {
-            Some(parked) if parked.row.epoch + 1 == row.epoch => parked.upload,
-            _ => self.resume(&row).await?,
-        };
-        upload.set_epoch(row.epoch);
-        Ok(Parked {
-            row,
-            upload,
-            touched: now,
-        })
+        Ok(row)
     }
 
     /// What is left of it may be less than the row says, or nothing, after a power cut.
@@ -454,90 +504,6 @@ impl Registry {
         match self.blobs.resume(key, state.as_ref()).await {
             Err(naru_blobstore::Error::Missing { .. }) => Err(Error::UploadUnknown),
             other => Ok(other?),
-        }
-    }
-
-    /// Makes what was received durable, notes it, and parks the upload for the next request.
-    async fn save(
-        &self,
-        id: &UploadId,
-        mut parked: Parked,
-        writing: &mut Writing,
-    ) -> Result<UploadStatus> {
-        let state = parked.upload.checkpoint().await?;
-        let bytes = state.to_bytes()?;
-        let now = self.clock.now();
-        let expires_at = now.plus(self.settings.upload_expiry());
-        let mut tx = self.db.write().await?;
-        let row = &parked.row;
-        let saved = uploads::save(
-            &mut tx,
-            &row.id,
-            row.epoch,
-            state.offset(),
-            &bytes,
-            expires_at,
-        )
-        .await?;
-        tx.commit().await?;
-        if !saved {
-            return Err(Error::UploadUnknown);
-        }
-        let status = UploadStatus {
-            id: id.clone(),
-            offset: state.offset(),
-        };
-        parked.row.offset = status.offset;
-        parked.touched = now;
-        *writing.parked = Some(parked);
-        Ok(status)
-    }
-
-    /// Streams the body into the upload, within the limits.
-    async fn receive<S>(
-        &self,
-        limit: u64,
-        upload: &mut Upload,
-        chunk: Chunk<S>,
-        cut: &CancellationToken,
-    ) -> Result<()>
-    where
-        S: Stream<Item = Result<Bytes>> + Send + Unpin,
-    {
-        let said = chunk.range.map(|range| range.len()).or(chunk.length);
-        if upload.offset().saturating_add(said.unwrap_or(0)) > limit {
-            return Err(Error::TooLarge {
-                what: "the blob",
-                limit,
-            });
-        }
-        if let Some(length) = said {
-            upload.expect(length);
-        }
-        let begin = upload.offset();
-        let mut body = chunk.body;
-        loop {
-            let next = tokio::select! {
-                biased;
-                () = cut.cancelled() => return Err(Error::ClientGone),
-                next = body.next() => next,
-            };
-            let Some(bytes) = next else { break };
-            upload.append(bytes?).await?;
-            if upload.offset() > limit {
-                return Err(Error::TooLarge {
-                    what: "the blob",
-                    limit,
-                });
-            }
-        }
-        match (chunk.range, upload.offset() - begin) {
-            (Some(range), received) if range.len() != received => Err(Error::SizeInvalid {
-                what: "the chunk".to_owned(),
-                expected: range.len(),
-                actual: received,
-            }),
-            _ => Ok(()),
         }
     }
 
@@ -566,126 +532,16 @@ impl Registry {
         tx.commit().await?;
         Ok(closed)
     }
-
-    /// Writes the rows of a finished blob. The collector may take a blob's row in the instant
-    /// between finding and linking it; then the transaction is refused by a foreign key and simply
-    /// begins anew.
-    async fn record_retrying(
-        &self,
-        caller: &Caller,
-        target: &PushTarget,
-        row: Option<&UploadRow>,
-        digest: &Digest,
-        size: u64,
-        key: &StorageKey,
-    ) -> Result<()> {
-        const TRIES: usize = 5;
-        for _ in 1..TRIES {
-            match self.record(caller, target, row, digest, size, key).await {
-                Err(error) if error.lost_race() => {}
-                other => return other.map_err(RecordError::into_error),
-            }
-        }
-        self.record(caller, target, row, digest, size, key)
-            .await
-            .map_err(RecordError::into_error)
-    }
-
-    async fn record(
-        &self,
-        caller: &Caller,
-        target: &PushTarget,
-        row: Option<&UploadRow>,
-        digest: &Digest,
-        size: u64,
-        key: &StorageKey,
-    ) -> std::result::Result<(), RecordError> {
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        if let Some(row) = row
-            && !uploads::close(&mut tx, &row.id, row.epoch).await?
-        {
-            return Err(RecordError::Lost);
-        }
-        let package = self
-            .package_for_push(&mut tx, caller, target, now)
-            .await
-            .map_err(RecordError::Other)?;
-        self.link_finished(&mut tx, package, digest, size, key, now)
-            .await?;
-        tx.commit().await?;
-        self.may_be_born(target);
-        Ok(())
-    }
-
-    /// After the commit: whoever remembers that there is no such package is wrong now.
-    fn may_be_born(&self, target: &PushTarget) {
-        if target.package().is_none() {
-            self.access_changed();
-        }
-    }
-
-    async fn link_finished(
-        &self,
-        conn: &mut Conn,
-        package: PackageId,
-        digest: &Digest,
-        size: u64,
-        key: &StorageKey,
-        now: Moment,
-    ) -> std::result::Result<(), naru_metadata::Error> {
-        let key = key.to_string();
-        match links::put_blob(conn, digest, size, &key, now).await? {
-            PutBlob::Stored => {}
-            PutBlob::Duplicate => {
-                collector::discard(conn, &key, Some(digest), TrashReason::Duplicate, now).await?;
-            }
-            PutBlob::Healed { replaced } => {
-                let after = now.plus(self.settings.trash_delay());
-                collector::discard(conn, &replaced, Some(digest), TrashReason::Replaced, after)
-                    .await?;
-            }
-        }
-        links::put_link(conn, package, digest, self.settings.leases().at(now)).await?;
-        versions::fill_gaps(conn, package, GapKind::Blob, digest).await
-    }
 }
 
-enum RecordError {
-    Lost,
-    Database(naru_metadata::Error),
-    Other(Error),
-}
-
-impl RecordError {
-    fn lost_race(&self) -> bool {
-        matches!(
-            self,
-            Self::Database(naru_metadata::Error::ForeignKey { .. })
-        )
+async fn receive_whole<S>(upload: &mut Upload, chunk: Chunk<S>, limit: u64) -> Result<()>
+where
+    S: Stream<Item = Result<Bytes>> + Send + Unpin,
+{
+    let mut chunk = Incoming::announce(chunk, upload, limit)?;
+    while let Some(bytes) = chunk.next().await? {
+        upload.append(bytes).await?;
+        chunk.within(upload.offset())?;
     }
-
-    fn into_error(self) -> Error {
-        match self {
-            Self::Lost => Error::UploadUnknown,
-            Self::Database(error) => error.into(),
-            Self::Other(error) => error,
-        }
-    }
-}
-
-impl From<naru_metadata::Error> for RecordError {
-    fn from(error: naru_metadata::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-/// A chunk with a range must begin where the upload stands.
-fn stands_at(upload: &Upload, range: Option<ContentRange>) -> Result<()> {
-    match range {
-        Some(range) if range.start() != upload.offset() => Err(Error::RangeInvalid {
-            offset: upload.offset(),
-        }),
-        _ => Ok(()),
-    }
+    chunk.complete(upload.offset())
 }

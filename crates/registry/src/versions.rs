@@ -6,7 +6,8 @@ use naru_metadata::{Conn, tags};
 use naru_model::{EventKind, Moment, PackageId, PackagePath, PackagePermission, VersionId};
 use naru_oci::Digest;
 
-use crate::access::Authorized;
+use crate::access::{Authorized, lock};
+use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, events};
 
@@ -95,6 +96,7 @@ impl Registry {
             .await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        lock(&mut tx, &package).await?;
         let found = find(&mut tx, package.id(), version).await?;
         let found = found.filter(|found| found.deleted_at.is_none());
         let found = found.ok_or_else(|| unknown(version))?;
@@ -113,8 +115,7 @@ impl Registry {
         }
         self.bin_version(&mut tx, caller, &package, found.id, now)
             .await?;
-        tx.commit().await?;
-        self.manifest_cache.changed(package.id());
+        self.commit(tx, Outdated::manifests(package.id())).await?;
         Ok(())
     }
 
@@ -135,6 +136,7 @@ impl Registry {
             .await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        lock(&mut tx, &package).await?;
         let found = find(&mut tx, package.id(), version).await?;
         let found = found.filter(|found| found.deleted_at.is_some());
         let found = found.filter(|found| !self.is_past_restoring(found.deleted_at, now));
@@ -145,8 +147,7 @@ impl Registry {
             given_back.extend(self.unbin(&mut tx, caller, &package, id, now).await?);
             waiting.extend(versions::deleted_children(&mut tx, package.id(), id).await?);
         }
-        tx.commit().await?;
-        self.manifest_cache.changed(package.id());
+        self.commit(tx, Outdated::manifests(package.id())).await?;
         Ok(given_back)
     }
 

@@ -8,7 +8,7 @@ use crate::{Home, on_both};
 use naru_metadata::collector::{self, TrashReason};
 use naru_metadata::links::{self, LinkTimes, PutBlob};
 use naru_metadata::tags::{self, TagChange, TagReason};
-use naru_metadata::uploads::{self, UploadRow};
+use naru_metadata::uploads::{self, Claim, UploadRow};
 use naru_metadata::versions::{self, GapKind, NewVersion, ReferrersQuery};
 use naru_metadata::{Conn, Error, packages};
 use naru_model::{Moment, PackageId, PackageType, TokenId, VersionId};
@@ -125,7 +125,30 @@ async fn an_upload_goes_on_with_one_writer_at_a_time(home: Home) {
             .await
             .unwrap()
     );
-    let claimed = uploads::claim(&mut tx, "upload", at(102))
+    let claim = Claim {
+        principal: "user:7",
+        package,
+        now: at(99),
+        expires_at: at(102),
+    };
+    for wrong in [
+        Claim {
+            principal: "user:8",
+            ..claim
+        },
+        Claim {
+            package: PackageId::new(package.get() + 1),
+            ..claim
+        },
+        Claim {
+            now: at(101),
+            ..claim
+        },
+    ] {
+        let refused = uploads::claim(&mut tx, "upload", wrong).await.unwrap();
+        assert_eq!(refused, None, "{wrong:?}");
+    }
+    let claimed = uploads::claim(&mut tx, "upload", claim)
         .await
         .unwrap()
         .unwrap();
