@@ -172,7 +172,7 @@ impl Registry {
         }
         // What an interrupted backup left under this key.
         target.delete(&key).await?;
-        let opened = match self.blobs.open(&key, 0..blob.size).await {
+        let opened = match self.blobs.open_here(&key, 0..blob.size).await {
             Ok(opened) => opened,
             Err(StoreError::Missing { .. } | StoreError::Truncated { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
