@@ -57,6 +57,109 @@ async fn purging_at_once_frees_the_bytes_now() {
 }
 
 #[tokio::test]
+async fn purging_everything_at_once_frees_what_an_earlier_purge_left_for_later() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    world.push(&octocat, "octocat/app", "1").await;
+    world.push(&octocat, "octocat/other", "1").await;
+    world
+        .registry
+        .delete_package(&octocat, &container("octocat/app"))
+        .await
+        .unwrap();
+    let later = purge(&world, &PurgeTarget::Bin, false).await.unwrap();
+    assert_eq!((later.versions, later.collected.condemned), (1, 0));
+    // Its leases are over, and what it held waits in the trash.
+    world.clock.advance(std::time::Duration::from_hours(25));
+    let later = purge(&world, &PurgeTarget::Bin, false).await.unwrap();
+    assert_eq!(later.collected.condemned, 1);
+    world
+        .registry
+        .delete_package(&octocat, &container("octocat/other"))
+        .await
+        .unwrap();
+    let later = purge(&world, &PurgeTarget::Bin, false).await.unwrap();
+    assert_eq!((later.versions, later.collected.condemned), (1, 0));
+
+    let options = PurgeOptions { at_once: true };
+    let preview = world
+        .registry
+        .preview_purge(&Caller::system(), &PurgeTarget::Bin, options)
+        .await
+        .unwrap();
+    assert_eq!((preview.versions.len(), preview.blobs), (0, 2));
+    let purged = purge(&world, &PurgeTarget::Bin, true).await.unwrap();
+    assert_eq!(purged.collected.condemned, 2);
+    assert_eq!(
+        purged.collected.removed,
+        preview.blobs + preview.trash,
+        "what was previewed goes"
+    );
+    if world.is_embedded() {
+        assert_eq!(objects(&world).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_preview_says_what_would_go_and_lets_it_stay() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let path = container("octocat/app");
+    let image = world.push(&octocat, "octocat/app", "1").await;
+    world.push(&octocat, "octocat/other", "1").await;
+    world
+        .registry
+        .delete_package(&octocat, &path)
+        .await
+        .unwrap();
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let digest = VersionRef::Digest(image.digest.clone());
+    for target in [PurgeTarget::Bin, PurgeTarget::Package(path.clone())] {
+        let preview = world
+            .registry
+            .preview_purge(&Caller::system(), &target, PurgeOptions::default())
+            .await
+            .unwrap();
+        let versions: Vec<_> = preview
+            .versions
+            .iter()
+            .map(|version| (version.package.as_str(), &version.digest))
+            .collect();
+        assert_eq!(versions, [("octocat/app", &image.digest)]);
+        // The other package needs the configuration, which both share.
+        assert_eq!((preview.blobs, preview.has_more), (1, false));
+        assert!(preview.bytes > 0);
+    }
+    world
+        .registry
+        .restore_package(&octocat, &path)
+        .await
+        .unwrap();
+    assert!(world.pull(&octocat, "octocat/app", "1").await.is_ok());
+
+    world.push(&octocat, "octocat/app", "2").await;
+    world
+        .registry
+        .delete_version(&octocat, &path, &digest)
+        .await
+        .unwrap();
+    let target = PurgeTarget::Version(path.clone(), digest.clone());
+    let preview = world
+        .registry
+        .preview_purge(&Caller::system(), &target, PurgeOptions::default())
+        .await
+        .unwrap();
+    assert_eq!((preview.versions.len(), preview.blobs), (1, 1));
+    assert!(
+        world
+            .registry
+            .restore_version(&octocat, &path, &digest)
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
 async fn purging_keeps_the_delays_unless_told() {
     let world = World::new().await;
     let octocat = world.person("octocat").await;
