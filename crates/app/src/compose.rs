@@ -66,10 +66,9 @@ impl Instance {
         let blobs = BlobStore::new(&config.blobstore, data)?;
         if policy == SchemaPolicy::CreateOrMigrate {
             // Unfit storage is better found before there is a database that names it.
-            blobs
-                .probe()
-                .await
-                .context("the blob store cannot be used")?;
+            let probe = blobs.probe().await;
+            let found = probe.context("the blob store cannot be used")?;
+            tracing::info!(%found, "the blob store is fit");
         }
         let db = Db::open(&config.database, data, policy).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

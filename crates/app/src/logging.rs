@@ -1,5 +1,5 @@
 //! Logs on standard error: lines for people on a terminal, else one JSON object a line. What must
-//! be seen whatever the level is ([`Announcer`]) goes the same way.
+//! be seen whatever the level is goes the same way, through the [`Announcer`].
 
 use std::io::{self, IsTerminal};
 use std::panic;
@@ -71,36 +71,51 @@ pub fn start(settings: &LogSettings) -> Result<()> {
     Ok(())
 }
 
-/// Says what must be seen whatever the log level is: the address, and the words of the first
-/// start. In a log of JSON objects each line is one of them, so that the log stays readable for
-/// machines.
+/// Says what must be seen whatever the log level is. In a log of JSON objects each line is one of
+/// them, so that the log stays readable for machines.
 #[derive(Clone, Copy, Debug)]
 pub struct Announcer {
     style: Style,
+    style_for_people: Style,
 }
 
 impl Announcer {
-    /// Speaks like the log.
+    /// Speaks as the settings say.
     #[must_use]
     pub fn new(settings: &LogSettings) -> Self {
         Self {
             style: Style::of(settings),
+            style_for_people: match settings.format {
+                LogFormat::Json => Style::Json,
+                LogFormat::Human | LogFormat::Auto => Style::Human,
+            },
         }
     }
 
-    /// Says each line of `words`.
+    /// Says each line of `words` like the log.
     pub fn announce(self, words: &str, clock: &dyn Clock) {
-        for line in words.lines() {
-            match self.style {
-                Style::Human => say(line),
-                Style::Json if line.is_empty() => {}
-                Style::Json => say(json!({
-                    "timestamp": clock.now().to_string(),
-                    "level": "INFO",
-                    "message": line,
-                    "target": "naru",
-                })),
-            }
+        say_lines(self.style, words, clock);
+    }
+
+    /// Says each line of `words` so that a person can read and copy it, also where nobody looks
+    /// now: somebody will read the output of the container, the journal or the file for just these
+    /// words. Only where JSON was asked for by name is it JSON.
+    pub fn tell_person(self, words: &str, clock: &dyn Clock) {
+        say_lines(self.style_for_people, words, clock);
+    }
+}
+
+fn say_lines(style: Style, words: &str, clock: &dyn Clock) {
+    for line in words.lines() {
+        match style {
+            Style::Human => say(line),
+            Style::Json if line.is_empty() => {}
+            Style::Json => say(json!({
+                "timestamp": clock.now().to_string(),
+                "level": "INFO",
+                "message": line,
+                "target": "naru",
+            })),
         }
     }
 }

@@ -57,18 +57,19 @@ async fn serve(global: &Global, config: &Config, directory: &DataDirectory) -> R
     let doors = Doors::open(config, directory, &instance, &shutdown).await?;
     let announcer = Announcer::new(&config.log);
     if let Some(words) = first_start::words(global, config, &instance, &doors.urls).await? {
-        announcer.announce(&words, instance.clock.as_ref());
+        announcer.tell_person(&words, instance.clock.as_ref());
     }
     let stop_jobs = CancellationToken::new();
     let jobs = Runner::new(Arc::clone(&instance.registry))?.run(stop_jobs.clone());
     let jobs = tokio::spawn(jobs);
+    let tls = doors.tls.clone();
     let urls = doors.start(config, &instance, &shutdown)?;
     for url in urls {
         announcer.announce(&format!("listening on {url}"), instance.clock.as_ref());
     }
     notify(&[NotifyState::Ready]);
     keep_watchdog_calm();
-    stop_when_told(&mut signals, config, &shutdown).await;
+    stop_when_told(&mut signals, config, &shutdown, tls.as_ref()).await;
     // Jobs go on while requests finish, so that nothing waits for them needlessly.
     stop_jobs.cancel();
     jobs.await.context("a job broke off")?;
@@ -82,6 +83,7 @@ struct Doors {
     internal: Option<Endpoint>,
     metrics: Arc<Metrics>,
     urls: Vec<String>,
+    tls: Option<Tls>,
 }
 
 impl Doors {
@@ -99,6 +101,7 @@ impl Doors {
             internal: None,
             metrics,
             urls: Vec::new(),
+            tls,
         };
         for listener in public_listeners(config).await? {
             if let Some(address) = listener.address() {
@@ -106,12 +109,12 @@ impl Doors {
             }
             let endpoint = doors.endpoint(config, listener);
             let endpoint = endpoint.with_cleartext_http2(config.listen.cleartext_http2);
-            doors.public.push(match &tls {
+            doors.public.push(match &doors.tls {
                 Some(tls) => endpoint.with_tls(tls.clone()),
                 None => endpoint,
             });
         }
-        if tls.is_none() {
+        if doors.tls.is_none() {
             warn_of_plain_http(config);
         }
         if let Some(address) = config.listen.internal {
@@ -213,15 +216,17 @@ fn process_name(instance: &Instance) -> Result<String> {
 }
 
 /// Waits for the signal to stop, then lets running requests finish; a second signal ends at once.
-async fn stop_when_told(signals: &mut Signals, config: &Config, shutdown: &Shutdown) {
+async fn stop_when_told(
+    signals: &mut Signals,
+    config: &Config,
+    shutdown: &Shutdown,
+    tls: Option<&Tls>,
+) {
     loop {
-        match signals.next().await {
-            Signal::Stop => break,
-            Signal::Reload if config.tls.is_enabled() => {
-                let seconds = config.tls.reload_seconds;
-                tracing::info!(seconds, "changed certificates are loaded within this time");
-            }
-            Signal::Reload => tracing::info!("there are no certificates to load again"),
+        match (signals.next().await, tls) {
+            (Signal::Stop, _) => break,
+            (Signal::Reload, Some(tls)) => tls.reload(),
+            (Signal::Reload, None) => tracing::info!("there are no certificates to load again"),
         }
     }
     notify(&[NotifyState::Stopping]);

@@ -26,6 +26,8 @@ pub(super) async fn words(
 fn say(first: &FirstStart, naru: &str, host: &str) -> Result<String> {
     let (login, token) = (&first.login, first.token.expose());
     let mut words = String::new();
+    // It stands out from the log around it.
+    writeln!(words)?;
     writeln!(
         words,
         "This is the first start. The administrator is `{login}`; the token in this line"

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) enum Signal {
     /// SIGTERM, SIGINT: finish and end.
     Stop,
-    /// SIGHUP: look at the certificates again.
+    /// SIGHUP: load the certificates again.
     Reload,
 }
 
