@@ -88,16 +88,31 @@ fn of_use_case(error: &naru_registry::Error) -> Option<&'static str> {
     use naru_registry::Error as E;
     match error {
         E::AccountUnknown(_) => Some("`naru user list` and `naru org list` show who there is"),
-        E::NotFound {
-            what: "package", ..
-        } => Some("`naru package list` shows what there is, with `--deleted` what was deleted"),
-        E::NotFound { what: "team", .. } => Some("`naru team list ORG` shows what there is"),
-        E::NotFound { what: "token", .. } => Some("`naru token list USER` shows what there is"),
-        E::NotFound { .. } => Some("`naru repo list OWNER` shows what there is"),
+        E::NotFound { what, .. } => where_to_look(what),
         E::ManifestUnknown { .. } => Some("`naru package versions OWNER/NAME` shows what there is"),
         E::StillNeeded { .. } => Some("delete what needs it first"),
         E::NoSpace => Some("free some: `naru gc run`, or `naru purge` for what was deleted"),
         E::Unavailable(_) => Some("try again; if it stays so, look at the database and the store"),
         _ => None,
     }
+}
+
+/// Which list has what was not found, by the kind of thing it is.
+fn where_to_look(what: &str) -> Option<&'static str> {
+    Some(match what {
+        "package" => "`naru package list` shows what there is, with `--deleted` what was deleted",
+        "repository" | "repository of the owner" => "`naru repo list OWNER` shows what there is",
+        "collaborator" | "team of the repository" => {
+            "`naru repo collaborator list OWNER/NAME` shows who has a role"
+        }
+        "grant to" => "`naru package grants OWNER/NAME` shows who has one",
+        "organization" => "`naru org list` shows what there is",
+        "member" => "`naru org member list ORG` shows who is in it",
+        "team" => "`naru team list ORG` shows what there is",
+        "team member" => "`naru team member list ORG/TEAM` shows who is in it",
+        "user" => "`naru user list` shows who there is",
+        "token" => "`naru token list USER` shows what there is",
+        "whole backup" => "`naru backup DIR` makes one, or ends one that was broken off",
+        _ => return None,
+    })
 }

@@ -1,22 +1,25 @@
 //! `naru package`.
 
+mod rows;
+
 use std::str::FromStr;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use clap::{Args, Subcommand};
 use naru_model::{
-    AccountName, Package, PackagePath, PackageType, RepositoryPath, Role, Visibility,
+    AccountName, Package, PackagePath, PackageType, Refusal, Repository, RepositoryPath, Role,
+    Visibility,
 };
 use naru_oci::{Digest, RepositoryName};
 use naru_registry::Cursor;
 use naru_registry::packages::{GrantTo, WantedPackages};
 use naru_registry::versions::{ListedVersion, VersionRef};
-use serde::Serialize;
 
 use super::repo::GrantRow;
 use super::{Grantee, GranteeArgs, Instance, all_accounts, beside, pages, words};
 use crate::cli::Global;
-use crate::output::{Output, Row};
+use crate::output::Output;
+use rows::{PackageDetails, PackageRow, VersionRow};
 
 /// Packages: list, show, delete, restore; who may do what with them.
 #[derive(Debug, Args)]
@@ -140,7 +143,7 @@ pub(super) struct Target {
 }
 
 impl FromStr for Target {
-    type Err = anyhow::Error;
+    type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         if let Some((package, digest)) = text.split_once('@') {
@@ -168,13 +171,43 @@ impl PackageCommand {
             package_type,
             action,
         } = self;
+        let package = action.package().cloned();
         beside(global, async |instance| {
-            action.run(instance, package_type, output).await
+            let done = action.run(instance, package_type, output).await;
+            done.map_err(|error| absent(error, package))
         })
     }
 }
 
+/// What the policy calls unknown to the machine itself, which may know everything, is not there.
+fn absent(error: Error, package: Option<RepositoryName>) -> Error {
+    let what = "package";
+    match (error.downcast_ref(), package) {
+        (Some(naru_registry::Error::Refused(Refusal::Unknown)), Some(package)) => {
+            let name = package.to_string();
+            naru_registry::Error::NotFound { what, name }.into()
+        }
+        _ => error,
+    }
+}
+
 impl Action {
+    /// The package that it is about.
+    const fn package(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::List { .. } => None,
+            Self::Delete { target } | Self::Restore { target } => Some(&target.package),
+            Self::Show { package }
+            | Self::Versions { package, .. }
+            | Self::Visibility { package, .. }
+            | Self::Grant { package, .. }
+            | Self::Revoke { package, .. }
+            | Self::Grants { package }
+            | Self::Link { package, .. }
+            | Self::Unlink { package } => Some(package),
+        }
+    }
+
     async fn run(
         self,
         instance: &Instance,
@@ -193,11 +226,7 @@ impl Action {
                 let rows: Vec<_> = found.into_iter().filter(is_wanted).collect();
                 output.list(&rows)
             }
-            Self::Show { package } => {
-                let path = path(&package)?;
-                let found = registry.package(caller, &path).await?;
-                output.record(&PackageRow::new(&path.owner, &found))
-            }
+            Self::Show { package } => show(instance, &path(&package)?, output).await,
             Self::Versions { package, deleted } => {
                 versions(instance, &path(&package)?, deleted, output).await
             }
@@ -324,6 +353,32 @@ async fn deleted_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Pack
     pages(page).await
 }
 
+async fn show(instance: &Instance, path: &PackagePath, output: Output) -> Result<()> {
+    let found = instance.registry.package(&instance.caller, path).await?;
+    let repository = linked(instance, path, &found).await?;
+    output.record(&PackageDetails::new(
+        &path.owner,
+        &found,
+        repository.as_ref(),
+    ))
+}
+
+/// The source repository that a package is linked to; it has the same owner.
+async fn linked(
+    instance: &Instance,
+    path: &PackagePath,
+    package: &Package,
+) -> Result<Option<Repository>> {
+    let Some(id) = package.repository else {
+        return Ok(None);
+    };
+    let Instance {
+        registry, caller, ..
+    } = instance;
+    let all = registry.list_repositories(caller, &path.owner).await?;
+    Ok(all.into_iter().find(|repository| repository.id == id))
+}
+
 async fn versions(
     instance: &Instance,
     path: &PackagePath,
@@ -429,94 +484,4 @@ async fn grants(instance: &Instance, path: &PackagePath, output: Output) -> Resu
             }))
             .collect();
     output.list(&rows)
-}
-
-/// A package, with the names of GitHub's REST API.
-#[derive(Debug, Serialize)]
-struct PackageRow {
-    id: i64,
-    name: String,
-    owner: String,
-    package_type: PackageType,
-    visibility: Visibility,
-    description: Option<String>,
-    created_at: String,
-    updated_at: String,
-    deleted_at: Option<String>,
-}
-
-impl PackageRow {
-    fn new(owner: &AccountName, package: &Package) -> Self {
-        Self {
-            id: package.id.get(),
-            name: package.name.to_string(),
-            owner: owner.to_string(),
-            package_type: package.package_type,
-            visibility: package.visibility,
-            description: package.description.clone(),
-            created_at: package.created_at.to_string(),
-            updated_at: package.updated_at.to_string(),
-            deleted_at: package.deleted_at.map(|at| at.to_string()),
-        }
-    }
-}
-
-impl Row for PackageRow {
-    const COLUMNS: &'static [&'static str] =
-        &["PACKAGE", "TYPE", "VISIBILITY", "CREATED", "UPDATED"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            format!("{}/{}", self.owner.to_ascii_lowercase(), self.name),
-            self.package_type.to_string(),
-            self.visibility.to_string(),
-            self.created_at.clone(),
-            self.updated_at.clone(),
-        ]
-    }
-}
-
-/// A package version.
-#[derive(Debug, Serialize)]
-struct VersionRow {
-    id: i64,
-    name: String,
-    tags: Vec<String>,
-    media_type: String,
-    artifact_type: Option<String>,
-    subject: Option<String>,
-    size: u64,
-    created_at: String,
-    updated_at: String,
-    deleted_at: Option<String>,
-}
-
-impl From<&ListedVersion> for VersionRow {
-    fn from(ListedVersion { version, tags }: &ListedVersion) -> Self {
-        Self {
-            id: version.id.get(),
-            name: version.digest.to_string(),
-            tags: tags.clone(),
-            media_type: version.media_type.clone(),
-            artifact_type: version.artifact_type.clone(),
-            subject: version.subject.as_ref().map(Digest::to_string),
-            size: version.size,
-            created_at: version.created_at.to_string(),
-            updated_at: version.updated_at.to_string(),
-            deleted_at: version.deleted_at.map(|at| at.to_string()),
-        }
-    }
-}
-
-impl Row for VersionRow {
-    const COLUMNS: &'static [&'static str] = &["DIGEST", "TAGS", "TYPE", "CREATED"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.name.clone(),
-            self.tags.join(","),
-            self.media_type.clone(),
-            self.created_at.clone(),
-        ]
-    }
 }

@@ -235,8 +235,8 @@ impl CollaboratorAction {
 
 /// A source repository, with the names of GitHub's REST API.
 #[derive(Debug, Serialize)]
-struct RepositoryRow {
-    full_name: String,
+pub(super) struct RepositoryRow {
+    pub(super) full_name: String,
     id: i64,
     name: String,
     owner: String,
@@ -248,7 +248,7 @@ struct RepositoryRow {
 }
 
 impl RepositoryRow {
-    fn new(owner: &AccountName, repository: &Repository) -> Self {
+    pub(super) fn new(owner: &AccountName, repository: &Repository) -> Self {
         Self {
             full_name: format!("{owner}/{}", repository.name),
             id: repository.id.get(),
