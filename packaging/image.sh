@@ -48,7 +48,13 @@ echo 'naru:x:10001:10001:Naru:/data:/nonexistent' >"$context/passwd"
 echo 'naru:x:10001:' >"$context/group"
 chmod 0644 "$context/passwd" "$context/group"
 
+# OCI images have no health check; the two that could make them are told to make Docker's.
+case "${builder##*/}" in
+buildah | podman) set -- --format docker ;;
+*) set -- ;;
+esac
+
 version=$("$binary" --version | cut -d ' ' -f 2)
 revision=$(git -C "$here" rev-parse HEAD 2>/dev/null || echo unknown)
-"$builder" build --file "$here/Containerfile" --tag "$image" \
+"$builder" build "$@" --file "$here/Containerfile" --tag "$image" \
     --build-arg "VERSION=$version" --build-arg "REVISION=$revision" "$context"

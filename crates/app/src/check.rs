@@ -20,9 +20,9 @@ use url::Url;
 
 use crate::output::{Output, Row};
 use challenge::Challenge;
-use client::{Attempt, Client, Login};
+use client::{Attempt, Client, Got, Login};
 use image::{Image, MANIFEST_TYPE};
-use reason::Reason;
+pub(crate) use reason::Reason;
 
 /// What is to be checked, and as whom.
 #[derive(Debug)]
@@ -113,6 +113,7 @@ pub async fn run(target: Target, random: &dyn Random, output: Output) -> Result<
         client,
         name,
         image: Image::new(random)?,
+        is_new: false,
         output,
         reports: Vec::new(),
     };
@@ -134,6 +135,8 @@ struct Check {
     client: Client,
     name: String,
     image: Image,
+    /// Whether the name was unknown before the push.
+    is_new: bool,
     output: Output,
     reports: Vec<StepReport>,
 }
@@ -243,6 +246,7 @@ impl Check {
 
     async fn push(&mut self) -> Attempt<Good> {
         let scope = self.scope("pull,push");
+        self.is_new = self.first_tags(&scope).await?.status == StatusCode::NOT_FOUND;
         let name = self.name.clone();
         for blob in self.image.blobs.clone() {
             let (digest, bytes) = (&blob.digest, blob.bytes);
@@ -282,6 +286,12 @@ impl Check {
             }
         }
         Ok(Good::Done("every byte is what was pushed".to_owned()))
+    }
+
+    /// The first page of tags, whatever the answer is.
+    async fn first_tags(&mut self, scope: &str) -> Attempt<Got> {
+        let url = self.client.url(&format!("/v2/{}/tags/list", self.name))?;
+        self.client.get(url, scope).await
     }
 
     async fn tags(&mut self) -> Attempt<Good> {
@@ -369,7 +379,17 @@ impl Check {
         }
         let gone = self.client.get(url, &scope).await?;
         gone.expect(&[StatusCode::NOT_FOUND], self.client.user())?;
-        Ok(Good::Done("gone again".to_owned()))
+        // The specification deletes manifests, blobs and tags, and no repository.
+        let stays = self.is_new && self.first_tags(&scope).await?.status == StatusCode::OK;
+        Ok(Good::Done(if stays {
+            format!(
+                "gone again; `/v2/` deletes no packages, so {0} stays, empty: on Naru `naru \
+                 package delete {0}` removes it",
+                self.name
+            )
+        } else {
+            "gone again".to_owned()
+        }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: every command with its flags. The flags of all commands stand anywhere.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use toml::Value;
 use crate::commands;
 use crate::config::key::Key;
 use crate::config::{self, Loaded};
-use crate::output::{Closed, Output};
+use crate::output::Output;
 
 /// A self-hosted container registry that behaves like the GitHub Container Registry.
 #[derive(Debug, Parser)]
@@ -60,7 +61,8 @@ pub struct Global {
     pub json: bool,
 }
 
-const HEADING: &str = "Flags of all commands";
+/// What these flags stand under in the help.
+pub(crate) const HEADING: &str = "Flags of all commands";
 const DEFAULT_DATA: &str = "naru-data";
 
 impl Global {
@@ -98,6 +100,10 @@ fn environment() -> Vec<(OsString, OsString)> {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the registry
+    ///
+    /// The first start makes the data directory and an administrator, and says how to go on. SIGTERM
+    /// and SIGINT stop it after running requests, a second one at once; SIGHUP loads certificates
+    /// again.
     Serve(commands::serve::ServeCommand),
     /// Users: create, list, suspend, set-password
     User(commands::user::UserCommand),
@@ -112,6 +118,9 @@ pub enum Command {
     /// Packages: list, show, delete, restore, visibility, grants
     Package(commands::package::PackageCommand),
     /// Remove what was deleted, now instead of after 30 days
+    ///
+    /// It cannot be undone. Versions and packages go now; their bytes follow after the delays that
+    /// protect pushes under way and older backups of the database.
     Purge(commands::purge::PurgeCommand),
     /// Remove bytes that nothing needs any more
     Gc(commands::gc::GcCommand),
@@ -124,22 +133,42 @@ pub enum Command {
     /// Look at the configuration
     Config(commands::config::ConfigCommand),
     /// Check a registry from outside, this or any other: log in, push, pull, list, delete
+    ///
+    /// Each step has a tick, or the reason in plain words and the fix. What is pushed is deleted again.
     Check(commands::check::CheckCommand),
+    /// Ask a server whether it is alive, as container engines do
+    Health(commands::health::HealthCommand),
     /// Print the completion script of a shell
     Completion(commands::completion::CompletionCommand),
     /// Write the manual pages
     Man(commands::man::ManCommand),
+    /// Bring the generated parts of the handbook's reference pages up to date
+    #[command(hide = true)]
+    Reference(commands::reference::ReferenceCommand),
 }
 
-/// Prints what clap has to say: help on standard output, usage errors on standard error.
+/// Understands the command line of this process. `naru help user create` is another way to write
+/// `naru user create --help`.
+///
+/// # Errors
+/// When it is not understood, or asks for help or the version: see [`explain`].
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut arguments: Vec<_> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    Cli::try_parse_from(arguments)
+}
+
+/// Prints what clap has to say: help on standard output, usage errors on standard error, in
+/// colours where a person looks at it. Returns the exit status.
 #[must_use]
 pub fn explain(usage: &clap::Error) -> ExitCode {
-    if usage.use_stderr() {
-        crate::output::say(usage.render().ansi().to_string().trim_end());
-        return ExitCode::from(2);
-    }
-    match Output::new(false).bytes(usage.render().to_string().as_bytes()) {
-        Err(error) if !error.is::<Closed>() => ExitCode::FAILURE,
+    match usage.print() {
+        // Nobody reads it any more, and that is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ if usage.use_stderr() => ExitCode::from(2),
         _ => ExitCode::SUCCESS,
     }
 }

@@ -6,11 +6,13 @@ pub mod completion;
 pub mod config;
 pub mod fsck;
 pub mod gc;
+pub mod health;
 pub mod man;
 pub mod migrate;
 pub mod org;
 pub mod package;
 pub mod purge;
+pub mod reference;
 pub mod repo;
 pub mod serve;
 pub mod team;
@@ -26,6 +28,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use naru_metadata::SchemaPolicy;
 use naru_model::{AccountName, TeamSlug, UnknownWord};
 use secrecy::SecretString;
+use url::Url;
 
 use crate::cli::{Cli, Command, Global};
 use crate::compose::Instance;
@@ -53,8 +56,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Migrate(command) => command.run(&global),
         Command::Config(command) => command.run(&global),
         Command::Check(command) => command.run(&global),
+        Command::Health(command) => command.run(&global),
         Command::Completion(command) => command.run(&global),
         Command::Man(command) => command.run(&global),
+        Command::Reference(command) => command.run(&global),
     }
 }
 
@@ -187,4 +192,24 @@ fn password(from_stdin: bool) -> Result<SecretString> {
         anyhow::bail!("the password on standard input is empty");
     }
     Ok(password.into())
+}
+
+/// A URL, or a host as docker takes it: plain HTTP on loopback, TLS elsewhere.
+fn registry_url(text: &str) -> Result<Url> {
+    let url = match text.split_once("://") {
+        Some(("http" | "https", _)) => Url::parse(text)?,
+        Some((scheme, _)) => return Err(anyhow!("`{scheme}` is not http or https")),
+        None if is_loopback(text) => Url::parse(&format!("http://{text}"))?,
+        None => Url::parse(&format!("https://{text}"))?,
+    };
+    Ok(url)
+}
+
+/// Whether a host is meant that docker speaks plain HTTP to.
+fn is_loopback(host: &str) -> bool {
+    let name = host.split([':', '/']).next().unwrap_or_default();
+    host.starts_with("[::1]")
+        || name == "localhost"
+        || name.ends_with(".localhost")
+        || name.starts_with("127.")
 }

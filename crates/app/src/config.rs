@@ -66,8 +66,8 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecretsSettings {
-    /// A file with the key that seals the others: 64 hexadecimal digits. Default: `master.key` in
-    /// the data directory, made at the first start. Replicas on PostgreSQL must share one.
+    /// A file with the key that seals the others: 64 hexadecimal digits, or 32 bytes as they are.
+    /// Default: `master.key` in the data directory, made at the first start. Replicas on PostgreSQL must share one.
     pub master_key_file: Option<PathBuf>,
 }
 

@@ -7,7 +7,8 @@
 //! - [`compose`], [`data`]: the parts put together, and the directory they live in;
 //! - [`serve`], [`logging`]: the server;
 //! - [`check`]: `naru check`, the client that tells what is wrong with a registry;
-//! - [`output`], [`progress`], [`failure`]: what is printed, and how failure is said.
+//! - [`output`], [`progress`], [`failure`]: what is printed, and how failure is said;
+//! - [`reference`]: the generated parts of the handbook.
 
 pub mod check;
 pub mod cli;
@@ -19,19 +20,16 @@ pub mod failure;
 pub mod logging;
 pub mod output;
 pub mod progress;
+pub mod reference;
 pub mod serve;
 
 use std::process::ExitCode;
-
-use clap::Parser;
-
-use cli::Cli;
 
 /// Runs the command line of this process. The exit status is 0, 1 if the command failed, and 2 if
 /// it was not understood.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(usage) => return cli::explain(&usage),
     };

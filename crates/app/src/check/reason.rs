@@ -9,9 +9,9 @@ use serde_json::Value;
 
 /// Why a step did not work, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reason {
-    pub(super) why: String,
-    pub(super) fix: String,
+pub(crate) struct Reason {
+    pub(crate) why: String,
+    pub(crate) fix: String,
 }
 
 impl Reason {
@@ -23,7 +23,7 @@ impl Reason {
     }
 
     /// Why no answer came.
-    pub(super) fn no_answer(error: &reqwest::Error) -> Self {
+    pub(crate) fn no_answer(error: &reqwest::Error) -> Self {
         let place = error.url().map_or_else(String::new, |url| {
             let port = url.port_or_known_default().unwrap_or_default();
             format!("{}:{port}", url.host_str().unwrap_or_default())

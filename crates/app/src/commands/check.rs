@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use naru_model::SystemRandom;
 use naru_oci::RepositoryName;
@@ -19,7 +19,7 @@ use crate::cli::Global;
 )]
 pub struct CheckCommand {
     /// The registry: `https://registry.example.com`, or a host alone
-    #[arg(value_parser = registry_url)]
+    #[arg(value_parser = super::registry_url)]
     url: Url,
     /// The user to log in as
     #[arg(long, value_name = "USER")]
@@ -49,20 +49,4 @@ impl CheckCommand {
         };
         super::wait(check::run(target, &SystemRandom, global.output()))
     }
-}
-
-/// A URL, or a host as docker takes it: plain HTTP on loopback, TLS elsewhere.
-fn registry_url(text: &str) -> Result<Url> {
-    let url = match text.split_once("://") {
-        Some(("http" | "https", _)) => Url::parse(text)?,
-        Some((scheme, _)) => return Err(anyhow!("`{scheme}` is not http or https")),
-        None if is_loopback(text) => Url::parse(&format!("http://{text}"))?,
-        None => Url::parse(&format!("https://{text}"))?,
-    };
-    Ok(url)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = host.split([':', '/']).next().unwrap_or_default();
-    name == "localhost" || name.ends_with(".localhost") || name.starts_with("127.")
 }

@@ -3,7 +3,8 @@
 use anyhow::{Result, anyhow};
 use clap::Args;
 use naru_model::{PackagePath, PackageType};
-use naru_registry::purge::{PurgeOptions, PurgeTarget, Purged};
+use naru_oci::Digest;
+use naru_registry::purge::{DoomedVersion, PurgeOptions, PurgePreview, PurgeTarget, Purged};
 use serde::Serialize;
 
 use super::gc::steps;
@@ -17,7 +18,7 @@ use crate::progress::Progress;
 /// Remove what was deleted, now instead of after 30 days, to free space. It cannot be undone.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  naru package list --deleted\n  naru purge octocat/hello --yes\n  naru purge --all --yes\n\nBytes follow after the delays of the collector; with --at-once they go now."
+    after_help = "Examples:\n  naru purge octocat/hello --dry-run\n  naru purge octocat/hello --yes\n  naru purge --all --yes\n\nBytes follow after the delays of the collector. With --at-once they go now; with --all as well, \nthis also ends the delays that earlier purges left, and a push under way may have to be repeated."
 )]
 pub struct PurgeCommand {
     /// OWNER/NAME, or OWNER/NAME@DIGEST for one deleted version
@@ -32,6 +33,9 @@ pub struct PurgeCommand {
     /// Also leave out the delays that protect pushes under way and older database backups
     #[arg(long)]
     at_once: bool,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
     /// That it cannot be undone is understood
     #[arg(long)]
     yes: bool,
@@ -39,11 +43,10 @@ pub struct PurgeCommand {
 
 impl PurgeCommand {
     pub(super) fn run(self, global: &Global) -> Result<()> {
-        if !self.yes {
+        if !self.yes && !self.dry_run {
             return Err(hinted(
                 anyhow!("purging cannot be undone"),
-                "look at what would go with `naru package list --deleted` and `naru package \
-                 versions OWNER/NAME --deleted`, then say it again with `--yes`",
+                "look at what would go with `--dry-run`, then say it again with `--yes`",
             ));
         }
         let target = match self.target {
@@ -61,9 +64,58 @@ impl PurgeCommand {
         };
         let output = global.output();
         beside(global, async |instance| {
-            purge(instance, target, options, output).await
+            if self.dry_run {
+                preview(instance, target, options, output).await
+            } else {
+                purge(instance, target, options, output).await
+            }
         })
     }
+}
+
+async fn preview(
+    instance: &Instance,
+    target: PurgeTarget,
+    options: PurgeOptions,
+    output: Output,
+) -> Result<()> {
+    let Instance {
+        registry, caller, ..
+    } = instance;
+    let preview = registry.preview_purge(caller, &target, options).await?;
+    if output.is_json() {
+        return output.json(&preview);
+    }
+    let rows: Vec<_> = preview.versions.iter().map(DoomedRow::from).collect();
+    output.list(&rows)?;
+    output.say(in_words(&preview));
+    Ok(())
+}
+
+/// What would go, for people.
+fn in_words(preview: &PurgePreview) -> String {
+    let PurgePreview {
+        versions,
+        kept,
+        blobs,
+        bytes,
+        trash,
+        has_more,
+    } = preview;
+    let at_least = if *has_more { "at least " } else { "" };
+    let mut words = format!(
+        "{at_least}{} versions would go, and {blobs} blobs of {bytes} bytes that nothing else needs",
+        versions.len()
+    );
+    if *trash > 0 {
+        words.push_str(&format!("; also {trash} objects that wait in the trash"));
+    }
+    if *kept > 0 {
+        words.push_str(&format!(
+            "; {kept} deleted versions would stay, because an index needs them"
+        ));
+    }
+    words
 }
 
 async fn purge(
@@ -103,5 +155,35 @@ impl Row for PurgedRow {
         } = self.0;
         let counts = [versions, kept, collected.condemned, collected.removed];
         counts.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// A version that would go.
+#[derive(Debug, Serialize)]
+struct DoomedRow<'a> {
+    package: &'a str,
+    digest: &'a Digest,
+    media_type: &'a str,
+}
+
+impl<'a> From<&'a DoomedVersion> for DoomedRow<'a> {
+    fn from(version: &'a DoomedVersion) -> Self {
+        Self {
+            package: &version.package,
+            digest: &version.digest,
+            media_type: &version.media_type,
+        }
+    }
+}
+
+impl Row for DoomedRow<'_> {
+    const COLUMNS: &'static [&'static str] = &["PACKAGE", "DIGEST", "TYPE"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.package.to_owned(),
+            self.digest.to_string(),
+            self.media_type.to_owned(),
+        ]
     }
 }

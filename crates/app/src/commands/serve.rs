@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 use toml::Value;
 
@@ -18,7 +18,7 @@ use crate::serve;
 )]
 pub struct ServeCommand {
     /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:5000]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
 }
 
@@ -31,4 +31,10 @@ impl ServeCommand {
         let loaded = global.load(listen.into_iter().collect())?;
         serve::run(global, &loaded.config)
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr> {
+    text.parse().map_err(|_| {
+        anyhow!("write an IP address and a port, such as 127.0.0.1:5000, 0.0.0.0:5000 or [::]:5000")
+    })
 }

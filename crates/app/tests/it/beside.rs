@@ -165,6 +165,104 @@ fn an_unknown_account_is_answered_with_where_to_look() {
 }
 
 #[test]
+fn an_absent_package_is_said_to_be_absent_whatever_was_asked() {
+    let server = server_with_people();
+    for line in [
+        "package show octocat/app",
+        "package versions octocat/app",
+        "package delete octocat/app",
+        "package restore octocat/app",
+        "package visibility octocat/app public",
+        "package grant octocat/app --user hubot --role read",
+        "package revoke octocat/app --user hubot",
+        "package grants nobody/app",
+        "package link octocat/app octocat/app",
+        "package unlink octocat/app",
+    ] {
+        let said = fails(&server, line);
+        assert!(said.contains("there is no package `"), "{line}: {said}");
+        assert!(said.contains("naru package list"), "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_is_no_backup_is_answered_with_how_to_make_one() {
+    let server = Server::start();
+    let said = fails(&server, "backup --check nowhere");
+    assert!(said.contains("naru backup DIR"), "{said}");
+}
+
+/// Pushes an image to `name` and deletes it again, and returns how that ended.
+fn check(server: &Server, user: &str, name: &str) -> Vec<Value> {
+    let check = naru()
+        .args(["check", &server.url, "--user", user, "--password-stdin"])
+        .args(["--image", name, "--json"])
+        .write_stdin(token(server, user))
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", stderr(&check));
+    serde_json::from_slice(&check.stdout).unwrap()
+}
+
+#[test]
+fn a_check_says_what_it_leaves_behind() {
+    let server = server_with_people();
+    let left = |steps: &[Value]| {
+        let detail = steps.last().unwrap()["detail"].as_str().unwrap();
+        detail.contains("naru package delete octocat/made-here")
+    };
+    assert!(left(&check(&server, "octocat", "octocat/made-here")));
+    assert!(
+        !left(&check(&server, "octocat", "octocat/made-here")),
+        "it was there before"
+    );
+}
+
+#[test]
+fn a_package_is_shown_with_the_repository_it_is_linked_to() {
+    let server = server_with_people();
+    check(&server, "octocat", "octocat/app");
+    let shown = json(&server, "package show octocat/app");
+    assert_eq!(
+        (&shown["repository"], &shown["inherit_access"]),
+        (&Value::Null, &Value::Bool(false))
+    );
+    for line in [
+        "repo create octocat/source --visibility public",
+        "package link octocat/app octocat/source --inherit-access",
+    ] {
+        succeeds(server.naru(), line);
+    }
+    let shown = json(&server, "package show octocat/app");
+    assert_eq!(shown["repository"]["full_name"], "octocat/source");
+    assert_eq!(shown["inherit_access"], true);
+    let lines = succeeds(server.naru(), "package show octocat/app");
+    assert!(lines.contains("repository\toctocat/source\n"), "{lines}");
+    assert!(lines.contains("inherits access\tyes\n"), "{lines}");
+}
+
+#[test]
+fn a_purge_can_be_previewed() {
+    let server = server_with_people();
+    check(&server, "octocat", "octocat/app");
+    let deleted = || json(&server, "package versions octocat/app --deleted");
+    let before = deleted();
+    let digest = before[0]["name"].as_str().unwrap();
+    let rows = succeeds(server.naru(), "purge octocat/app --dry-run");
+    assert!(
+        rows.starts_with(&format!("octocat/app\t{digest}\t")),
+        "{rows}"
+    );
+    let preview = json(&server, "purge --all --at-once --dry-run");
+    assert_eq!(preview["versions"][0]["digest"], digest);
+    assert_eq!(preview["blobs"], 2);
+    assert_eq!(deleted(), before);
+    let purged = json(&server, "purge --all --at-once --yes");
+    assert_eq!(purged["collected"]["removed"], 2);
+    assert_eq!(deleted(), Value::Array(Vec::new()));
+}
+
+#[test]
 fn a_name_that_is_taken_is_said_to_be() {
     let server = server_with_people();
     let said = fails(&server, "user create OctoCat");
@@ -190,20 +288,7 @@ fn the_collector_and_the_check_run_beside_a_server() {
 #[test]
 fn a_pushed_package_is_listed_made_public_and_granted() {
     let server = server_with_people();
-    let check = naru()
-        .args([
-            "check",
-            &server.url,
-            "--user",
-            "octocat",
-            "--password-stdin",
-        ])
-        .args(["--image", "acme/app", "--json"])
-        .write_stdin(token(&server, "octocat"))
-        .output()
-        .unwrap();
-    assert!(check.status.success(), "{}", stderr(&check));
-    let steps: Vec<Value> = serde_json::from_slice(&check.stdout).unwrap();
+    let steps = check(&server, "octocat", "acme/app");
     let names: Vec<_> = steps
         .iter()
         .map(|step| step["step"].as_str().unwrap())

@@ -7,10 +7,11 @@ use naru::cli::Cli;
 
 use crate::support::{naru, run, stderr, stdout};
 
-/// Calls `visit` with every command and its path, `naru user create`.
+/// Calls `visit` with every command that the help names and its path, `naru user create`.
 fn walk(command: &clap::Command, path: &str, visit: &mut impl FnMut(&clap::Command, &str)) {
     visit(command, path);
-    for inner in command.get_subcommands() {
+    let shown = |inner: &&clap::Command| !inner.is_hide_set();
+    for inner in command.get_subcommands().filter(shown) {
         walk(inner, &format!("{path} {}", inner.get_name()), visit);
     }
 }
@@ -73,6 +74,35 @@ fn a_line_that_is_not_understood_ends_with_two_and_says_what_was_meant() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("config"), "{}", stderr(&output));
     assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn nothing_is_coloured_in_a_pipe() {
+    for line in ["", "cofig", "serve --listen 5000"] {
+        let output = naru().args(line.split_whitespace()).output().unwrap();
+        let said = stderr(&output);
+        assert!(!said.is_empty() && !said.contains('\x1b'), "{line}: {said}");
+    }
+}
+
+#[test]
+fn an_address_that_is_none_is_answered_with_one() {
+    let output = run(naru(), ["serve", "--listen", "5000"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("127.0.0.1:5000"), "{said}");
+}
+
+#[test]
+fn help_can_be_asked_for_by_a_word() {
+    let flag = run(naru(), ["user", "create", "--help"]);
+    let word = run(naru(), ["help", "user", "create"]);
+    assert_eq!(
+        (word.status.code(), stdout(&word)),
+        (Some(0), stdout(&flag))
+    );
+    let all = run(naru(), ["help"]);
+    assert_eq!(stdout(&all), stdout(&run(naru(), ["--help"])));
 }
 
 #[test]

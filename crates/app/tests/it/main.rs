@@ -13,6 +13,7 @@ mod configuration;
 mod encrypted;
 mod example;
 mod grades;
+mod handbook;
 mod help;
 mod serving;
 mod support;

@@ -192,15 +192,80 @@ fn the_signal_to_reload_does_not_end_the_server() {
     server.stop();
 }
 
-#[test]
-fn the_log_is_one_json_object_a_line_where_nobody_looks() {
-    for line in Server::start().stop() {
-        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+fn assert_json(lines: &[String]) {
+    for line in lines {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(
             object["level"].is_string() && object["message"].is_string(),
             "{line}"
         );
     }
+}
+
+#[test]
+fn the_log_is_one_json_object_a_line_where_nobody_looks() {
+    let scratch = TempDir::new().unwrap();
+    let data = scratch.path().join("data");
+    Server::start_on(&data, &[]).stop();
+    assert_json(&Server::start_on(&data, &[]).stop());
+}
+
+#[test]
+fn the_words_of_the_first_start_are_for_a_person_even_there() {
+    let said = Server::start().stop();
+    let (log, words): (Vec<_>, Vec<_>) = said.into_iter().partition(|line| line.starts_with('{'));
+    assert_json(&log);
+    assert!(
+        words.iter().any(|line| line.starts_with("    echo ghp_")),
+        "{words:#?}"
+    );
+}
+
+#[test]
+fn everything_is_json_where_that_was_asked_for() {
+    let scratch = TempDir::new().unwrap();
+    let config = scratch.path().join("naru.toml");
+    fs::write(&config, "[log]\nformat = \"json\"\n").unwrap();
+    let data = scratch.path().join("data");
+    let config = config.to_str().unwrap();
+    let said = Server::start_on(&data, &["--config", config]).stop();
+    assert!(first_token(&said).is_some());
+    assert_json(&said);
+}
+
+#[test]
+fn a_start_logs_what_the_blob_store_is_like() {
+    let said = Server::start().stop();
+    let found = |line: &&String| line.contains("the blob store is fit");
+    let line = said.iter().find(found).unwrap();
+    assert!(line.contains("MiB free"), "{line}");
+}
+
+#[test]
+fn a_server_is_asked_for_its_health_where_its_configuration_says() {
+    let server = Server::start();
+    let port = server.url.rsplit(':').next().unwrap().to_owned();
+    let ask = |arguments: &[&str]| {
+        naru()
+            .env("NARU_LISTEN__ADDRESS", format!("0.0.0.0:{port}"))
+            .arg("health")
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let alive = ask(&[]);
+    assert!(alive.status.success(), "{}", stderr(&alive));
+    assert!(stdout(&alive).contains("/livez\n"), "{}", stdout(&alive));
+    assert!(stdout(&ask(&["--ready"])).contains("/readyz\n"));
+    assert!(ask(&[&server.url]).status.success());
+    server.stop();
+    let dead = ask(&[]);
+    assert_eq!(dead.status.code(), Some(1));
+    assert!(
+        stderr(&dead).contains("nothing listens"),
+        "{}",
+        stderr(&dead)
+    );
 }
 
 #[test]
