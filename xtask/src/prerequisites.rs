@@ -19,71 +19,31 @@ struct Need {
     package: &'static str,
 }
 
+/// Everything beyond the toolchain.
 const NEEDS: &[Need] = &[
-    Need {
-        proof: "git",
-        package: "git",
-    },
-    Need {
-        proof: "cc",
-        package: "gcc",
-    },
-    Need {
-        proof: "/usr/share/doc/libc6-dev",
-        package: "libc6-dev",
-    },
-    Need {
-        proof: "/etc/ssl/certs/ca-certificates.crt",
-        package: "ca-certificates",
-    },
-    Need {
-        proof: "curl",
-        package: "curl",
-    },
-    Need {
-        proof: "shellcheck",
-        package: "shellcheck",
-    },
+    need("git", "git"),
+    need("cc", "gcc"),
+    need("/usr/share/doc/libc6-dev", "libc6-dev"),
+    need("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
+    need("curl", "curl"),
+    need("shellcheck", "shellcheck"),
     // Databases and object stores
-    Need {
-        proof: "/usr/share/doc/postgresql",
-        package: "postgresql",
-    },
-    Need {
-        proof: "/usr/share/doc/python3-venv",
-        package: "python3-venv",
-    },
+    need("/usr/share/doc/postgresql", "postgresql"),
+    need("/usr/share/doc/python3-venv", "python3-venv"),
     // Clients
-    Need {
-        proof: "/usr/sbin/dockerd",
-        package: "docker.io",
-    },
-    Need {
-        proof: "podman",
-        package: "podman",
-    },
-    Need {
-        proof: "skopeo",
-        package: "skopeo",
-    },
-    Need {
-        proof: "buildah",
-        package: "buildah",
-    },
-    Need {
-        proof: "/usr/bin/containerd",
-        package: "containerd",
-    },
-    Need {
-        proof: "runc",
-        package: "runc",
-    },
+    need("/usr/sbin/dockerd", "docker.io"),
+    need("podman", "podman"),
+    need("skopeo", "skopeo"),
+    need("buildah", "buildah"),
+    need("/usr/bin/containerd", "containerd"),
+    need("runc", "runc"),
     // Certificates by ACME
-    Need {
-        proof: "pebble",
-        package: "pebble",
-    },
+    need("pebble", "pebble"),
 ];
+
+const fn need(proof: &'static str, package: &'static str) -> Need {
+    Need { proof, package }
+}
 
 /// The lowest Go that builds the programs in `tools/`, and the module that brings one.
 const GO_MINIMUM: (u32, u32) = (1, 26);

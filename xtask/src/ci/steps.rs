@@ -25,115 +25,104 @@ pub(super) struct Step {
 
 /// Every step, in order.
 pub(super) const STEPS: &[Step] = &[
-    Step {
-        name: "install",
-        title: "what the tests need and this machine lacks",
-        needs: &[],
-        run: install,
-    },
-    Step {
-        name: "fmt",
-        title: "rustfmt",
-        needs: &[],
-        run: fmt,
-    },
-    Step {
-        name: "doors",
-        title: "crates depend on each other as drawn",
-        needs: &[],
-        run: doors,
-    },
-    Step {
-        name: "licences",
-        title: "licences, bans and sources of dependencies",
-        needs: &[],
-        run: licences,
-    },
-    Step {
-        name: "dependencies",
-        title: "every dependency is used and explained",
-        needs: &[],
-        run: dependencies,
-    },
-    Step {
-        name: "shell",
-        title: "shellcheck",
-        needs: &[],
-        run: shell,
-    },
-    Step {
-        name: "clippy",
-        title: "clippy over all targets, warnings are errors",
-        needs: &[],
-        run: clippy,
-    },
-    Step {
-        name: "doc",
-        title: "the documentation, private items too",
-        needs: &["clippy"],
-        run: doc,
-    },
-    Step {
-        name: "build",
-        title: "the binary and every test",
-        needs: &["clippy"],
-        run: build,
-    },
-    Step {
-        name: "test",
-        title: "all tests, on SQLite and a directory",
-        needs: &["build"],
-        run: test_sqlite_directory,
-    },
-    Step {
-        name: "test-s3",
-        title: "tests of the whole registry, on SQLite and S3",
-        needs: &["build"],
-        run: test_sqlite_s3,
-    },
-    Step {
-        name: "test-pg",
-        title: "tests of the whole registry, on PostgreSQL and a directory",
-        needs: &["build"],
-        run: test_postgres_directory,
-    },
-    Step {
-        name: "test-pg-s3",
-        title: "tests of the whole registry, on PostgreSQL and S3",
-        needs: &["build"],
-        run: test_postgres_s3,
-    },
-    Step {
-        name: "tools",
-        title: "the Go programs that the tests use",
-        needs: &[],
-        run: await_tools,
-    },
-    Step {
-        name: "crashes",
-        title: "kill -9 under load, again and again",
-        needs: &["build"],
-        run: crashes,
-    },
-    Step {
-        name: "conformance",
-        title: "the OCI conformance suite",
-        needs: &["test"],
-        run: conformance,
-    },
-    Step {
-        name: "clients",
-        title: "real clients, on SQLite and a directory",
-        needs: &["build", "tools"],
-        run: clients_small,
-    },
-    Step {
-        name: "clients-pg-s3",
-        title: "real clients, on PostgreSQL and S3",
-        needs: &["build", "tools"],
-        run: clients_large,
-    },
+    step(
+        "install",
+        "what the tests need and this machine lacks",
+        &[],
+        install,
+    ),
+    step("fmt", "rustfmt", &[], fmt),
+    step("doors", "crates depend on each other as drawn", &[], doors),
+    step(
+        "licences",
+        "licences, bans and sources of dependencies",
+        &[],
+        licences,
+    ),
+    step(
+        "dependencies",
+        "every dependency is used and explained",
+        &[],
+        dependencies,
+    ),
+    step("shell", "shellcheck", &[], shell),
+    step(
+        "clippy",
+        "clippy over all targets, warnings are errors",
+        &[],
+        clippy,
+    ),
+    step("doc", "the documentation, private items too", &[], doc),
+    step("build", "the binary and every test", &[], build),
+    step(
+        "test",
+        "all tests, on SQLite and a directory",
+        &["build"],
+        test_sqlite_directory,
+    ),
+    step(
+        "test-s3",
+        "tests of the whole registry, on SQLite and S3",
+        &["build"],
+        test_sqlite_s3,
+    ),
+    step(
+        "test-pg",
+        "tests of the whole registry, on PostgreSQL and a directory",
+        &["build"],
+        test_postgres_directory,
+    ),
+    step(
+        "test-pg-s3",
+        "tests of the whole registry, on PostgreSQL and S3",
+        &["build"],
+        test_postgres_s3,
+    ),
+    step(
+        "tools",
+        "the Go programs that the tests use",
+        &[],
+        await_tools,
+    ),
+    step(
+        "crashes",
+        "kill -9 under load, again and again",
+        &["build"],
+        crashes,
+    ),
+    step(
+        "conformance",
+        "the OCI conformance suite",
+        &["test"],
+        conformance,
+    ),
+    step(
+        "clients",
+        "real clients, on SQLite and a directory",
+        &["build", "tools"],
+        clients_small,
+    ),
+    step(
+        "clients-pg-s3",
+        "real clients, on PostgreSQL and S3",
+        &["build", "tools"],
+        clients_large,
+    ),
 ];
+
+const fn step(
+    name: &'static str,
+    title: &'static str,
+    needs: &'static [&'static str],
+    run: fn(&mut Session, &Log) -> Result<Outcome>,
+) -> Step {
+    Step {
+        name,
+        title,
+        needs,
+        run,
+    }
+}
 
 /// The longest a single command of the run may take.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
