@@ -92,8 +92,8 @@ pub(crate) fn ask(address: SocketAddr, request: Request) -> Result<Answer> {
     Ok(answer)
 }
 
-/// The same as [`drive`] from several threads, for bodies that one thread cannot take in as fast as the server
-/// gives them.
+/// The same as [`drive`] from several threads, for bodies that one thread cannot take in as fast as
+/// the server gives them.
 pub(crate) fn drive_in_threads(
     address: SocketAddr,
     scripts: Vec<Box<dyn Script>>,
