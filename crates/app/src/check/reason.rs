@@ -96,6 +96,12 @@ impl Reason {
             StatusCode::UNAUTHORIZED => {
                 format!("this needs more than {user} was given: check the scopes of the token")
             }
+            // What GitHub's registry and Naru call it, wherever it stands in the answer.
+            StatusCode::FORBIDDEN if why.contains("create_package") => format!(
+                "name an image of an owner for whom {user} may create packages, such as \
+                 `--image {}/naru-check`",
+                user.to_ascii_lowercase()
+            ),
             StatusCode::FORBIDDEN => format!(
                 "give {user} the write role on the package, and use a token with the scope \
                  write:packages"

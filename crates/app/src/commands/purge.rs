@@ -103,19 +103,27 @@ fn in_words(preview: &PurgePreview) -> String {
         has_more,
     } = preview;
     let at_least = if *has_more { "at least " } else { "" };
-    let mut words = format!(
-        "{at_least}{} versions would go, and {blobs} blobs of {bytes} bytes that nothing else needs",
-        versions.len()
-    );
+    let mut words = vec![format!(
+        "would go: {at_least}{}, and {} of {bytes} bytes that nothing else needs",
+        count(versions.len(), "version"),
+        count(*blobs, "blob")
+    )];
     if *trash > 0 {
-        words.push_str(&format!("; also {trash} objects that wait in the trash"));
+        let objects = count(*trash, "object");
+        words.push(format!("also out of the trash: {objects}"));
     }
     if *kept > 0 {
-        words.push_str(&format!(
-            "; {kept} deleted versions would stay, because an index needs them"
-        ));
+        let kept = count(*kept, "deleted version");
+        words.push(format!("would stay, because an index needs it: {kept}"));
     }
-    words
+    words.join("\n")
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
 }
 
 async fn purge(

@@ -45,10 +45,7 @@ fn say(first: &FirstStart, naru: &str, host: &str) -> Result<String> {
     writeln!(words)?;
     writeln!(words, "Make yourself a user and a token that last:")?;
     writeln!(words)?;
-    writeln!(
-        words,
-        "    {naru} user create NAME --admin --password-stdin < password.txt"
-    )?;
+    writeln!(words, "    {naru} user create NAME --admin")?;
     writeln!(
         words,
         "    {naru} token create NAME --scope write:packages --scope delete:packages"
@@ -57,9 +54,9 @@ fn say(first: &FirstStart, naru: &str, host: &str) -> Result<String> {
     Ok(words)
 }
 
-/// The program with the flags that lead to this data.
+/// The program, as it was started here, with the flags that lead to this data.
 fn naru_on(global: &Global) -> String {
-    let mut naru = "naru".to_owned();
+    let mut naru = std::env::args().next().unwrap_or_else(|| "naru".to_owned());
     if global.data != Global::default_data() {
         naru = format!("{naru} --data {}", global.data.display());
     }

@@ -358,6 +358,20 @@ fn a_wrong_password_is_told_with_the_fix() {
 }
 
 #[test]
+fn a_namespace_of_somebody_else_is_told_with_one_of_ones_own() {
+    let server = server_with_people();
+    let check = naru()
+        .args(["check", &server.url, "--user", "hubot", "--password-stdin"])
+        .args(["--image", "octocat/app"])
+        .write_stdin(token(&server, "hubot"))
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    let printed = stdout(&check);
+    assert!(printed.contains("--image hubot/naru-check"), "{printed}");
+}
+
+#[test]
 fn nothing_at_an_address_is_told_with_the_fix() {
     let check = naru()
         .args([
