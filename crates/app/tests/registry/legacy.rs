@@ -47,7 +47,7 @@ fn the_challenge_is_basic_with_the_exact_realm() {
     repo.push_image("1.0");
     let nobody = repo.by(&Credential::Absent);
     for request in [
-        repo.server.get("/v2/").to_host(HOST),
+        repo.server.get("/v2/").at_host(HOST),
         nobody.get("manifests/1.0"),
         nobody.head("manifests/1.0"),
         nobody.get("tags/list"),
@@ -58,7 +58,7 @@ fn the_challenge_is_basic_with_the_exact_realm() {
     }
     repo.server
         .get("/v2/")
-        .to_host(HOST)
+        .at_host(HOST)
         .signed(&repo.credential)
         .send()
         .expect(200);
@@ -295,7 +295,7 @@ fn a_wrong_credential_is_refused() {
     for secret in ["", "hunter2", expired.as_str()] {
         let wrong = repo.by(&Credential::basic("octo", secret));
         asks_for_basic(wrong.get("manifests/1.0"));
-        asks_for_basic(server.get("/v2/").to_host(HOST).signed(&wrong.credential));
+        asks_for_basic(server.get("/v2/").at_host(HOST).signed(&wrong.credential));
     }
 }
 
@@ -331,6 +331,17 @@ fn a_published_tag_cannot_be_moved_but_latest_can() {
         repo.get("manifests/latest").send().expect(200).body,
         first.manifest.bytes
     );
+}
+
+/// Nor is it freed for something else by deleting it (distribution CVE-2026-41888).
+#[test]
+fn a_published_tag_cannot_be_deleted_but_latest_can() {
+    let repo = fresh(plain(), "immutable-delete");
+    repo.push_image("1.0");
+    repo.push_image("latest");
+    repo.delete("manifests/1.0").send().refused(409, "DENIED");
+    repo.delete("manifests/latest").send().expect(202);
+    assert_eq!(repo.tags(), ["1.0"]);
 }
 
 /// Of two who publish the same version at once, one does.
@@ -389,8 +400,8 @@ fn with_a_single_host_the_main_name_is_the_legacy_registry() {
     let octo = server.octo();
     let name = format!("{}/image", server.fresh_name("layout"));
     let main = Repo::new(server, &name, octo.clone()).at_host("ghes.example.com");
-    asks_for_basic(server.get("/v2/").to_host("ghes.example.com"));
-    asks_for_basic(server.get("/v2/").to_host("10.0.0.7:5000"));
+    asks_for_basic(server.get("/v2/").at_host("ghes.example.com"));
+    asks_for_basic(server.get("/v2/").at_host("10.0.0.7:5000"));
     let location = main
         .post("blobs/uploads/")
         .send()
@@ -432,7 +443,7 @@ fn with_subdomains_the_legacy_registry_has_a_name_of_its_own() {
         "docker.example.com",
         "DOCKER.Example.com",
     ] {
-        asks_for_basic(server.get("/v2/").to_host(host));
+        asks_for_basic(server.get("/v2/").at_host(host));
     }
     for host in [
         "localhost",
@@ -440,7 +451,7 @@ fn with_subdomains_the_legacy_registry_has_a_name_of_its_own() {
         "mydocker.example.com",
         "dockers.example.com",
     ] {
-        let answer = server.get("/v2/").to_host(host).send().expect(401);
+        let answer = server.get("/v2/").at_host(host).send().expect(401);
         assert_eq!(answer.challenge().scheme, "Bearer", "{host}");
     }
 }

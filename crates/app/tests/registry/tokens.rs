@@ -89,7 +89,7 @@ fn the_challenge_of_a_mount_names_both_repositories() {
 fn the_realm_is_at_the_host_that_the_client_named() {
     let answer = plain()
         .get("/v2/")
-        .to_host("registry.example.com:8443")
+        .at_host("registry.example.com:8443")
         .send()
         .expect(401);
     let challenge = answer.challenge();

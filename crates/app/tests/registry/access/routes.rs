@@ -13,6 +13,8 @@ use crate::kit::content::{digest, unknown_digest};
 use crate::kit::http::Method;
 use crate::kit::server::plain;
 
+use super::oracle::Realm;
+
 /// What a route needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Needs {
@@ -35,7 +37,7 @@ pub(super) enum Sends {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Route {
     pub(super) method: Method,
-    /// What follows the name, with `$manifest`, `$child`, `$layer`, `$bytes` for digests, `$name`
+    /// What follows the name, with `$manifest`, `$child`, `$layer`, `$bytes`, `$unknown` for digests, `$name`
     /// for the repository and `$spare` for a tag that nobody else uses.
     pub(super) rest: &'static str,
     pub(super) needs: Needs,
@@ -44,6 +46,18 @@ pub(super) struct Route {
     pub(super) granted: u16,
     /// The status for those who may create the package, where it is not.
     pub(super) created: u16,
+}
+
+impl Route {
+    /// The status for those who may, on the registry of `realm`: published tags of the legacy one
+    /// stay where they are.
+    pub(super) fn granted_in(&self, realm: Realm) -> u16 {
+        if realm == Realm::Legacy && self.rest.ends_with("$spare") {
+            409
+        } else {
+            self.granted
+        }
+    }
 }
 
 /// What is sent as [`Sends::Bytes`].
@@ -122,7 +136,7 @@ pub(super) const ROUTES: [Route; 26] = [
     push("PATCH", UPLOAD, Sends::Bytes, 404, 404),
     push(
         "PUT",
-        "blobs/uploads/0192d3f0-7c1e-7000-8000-000000000000?digest=$bytes",
+        "blobs/uploads/0192d3f0-7c1e-7000-8000-000000000000?digest=$unknown",
         Sends::Bytes,
         404,
         404,
@@ -182,6 +196,7 @@ fn example(rest: &str) -> String {
             ("$child", &unknown),
             ("$layer", &unknown),
             ("$bytes", &bytes),
+            ("$unknown", &unknown),
             ("$name", "octo/app"),
             ("$spare", "spare"),
         ],

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::kit::content::digest;
+use crate::kit::content::{digest, unknown_digest};
 use crate::kit::http::{Answer, Credential};
 use crate::kit::repo::Repo;
 use crate::kit::server::plain;
@@ -116,7 +116,7 @@ impl Caller<'_> {
                     continue;
                 }
                 let answer = self.ask(&repo, route);
-                if let Some(fault) = fault(route, expected, &answer) {
+                if let Some(fault) = fault(self.realm, route, expected, &answer) {
                     faults.push(self.tell(&fault, route, expected, &answer));
                 }
                 answers.insert((target, number), (expected, without_name(&answer, &name)));
@@ -164,6 +164,7 @@ impl Caller<'_> {
                 ("$child", child),
                 ("$layer", &image.layer_digest()),
                 ("$bytes", &digest(BYTES)),
+                ("$unknown", &unknown_digest()),
                 ("$name", &repo.name),
                 ("$spare", &spare),
             ],
@@ -216,7 +217,7 @@ impl Caller<'_> {
 }
 
 /// What is wrong with an answer, if anything.
-fn fault(route: &Route, expected: Expected, answer: &Answer) -> Option<String> {
+fn fault(realm: Realm, route: &Route, expected: Expected, answer: &Answer) -> Option<String> {
     let head = route.method == "HEAD";
     let status = |wanted: u16| (answer.status != wanted).then(|| format!("{wanted} was expected"));
     let message = |wanted: &str| {
@@ -228,7 +229,7 @@ fn fault(route: &Route, expected: Expected, answer: &Answer) -> Option<String> {
         (!wanted).then(|| format!("a challenge with {error:?} was expected"))
     };
     match expected {
-        Expected::Granted => status(route.granted),
+        Expected::Granted => status(route.granted_in(realm)),
         Expected::Created => status(route.created),
         Expected::WhoAreYou => status(401).or_else(|| challenge(None)),
         Expected::Narrow => status(401).or_else(|| challenge(Some("insufficient_scope"))),

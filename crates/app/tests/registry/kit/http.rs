@@ -138,7 +138,7 @@ impl Request {
     }
 
     /// To another host name at the same address.
-    pub(crate) fn to_host(mut self, host: &str) -> Self {
+    pub(crate) fn at_host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
         self
     }

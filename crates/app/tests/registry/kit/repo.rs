@@ -68,7 +68,7 @@ impl<'s> Repo<'s> {
             .request(method, &target)
             .signed(&self.credential);
         match &self.host {
-            Some(host) => request.to_host(host),
+            Some(host) => request.at_host(host),
             None => request,
         }
     }

@@ -1,6 +1,6 @@
 //! Deleting tags, manifests and blobs (end-9, end-10).
 
-use crate::kit::content::{EMPTY, Hash, image, index, noise, unknown_digest};
+use crate::kit::content::{EMPTY, Hash, digest, image, index, noise, unknown_digest};
 use crate::kit::server::plain;
 
 /// "Upon success, the registry MUST respond with a `202 Accepted` code. […] Once deleted, a `GET`
@@ -118,7 +118,7 @@ fn what_a_head_promises_the_next_manifest_may_use() {
         .send()
         .expect(202);
     for bytes in [&first.config, &first.layer] {
-        let digest = crate::kit::content::digest(bytes);
+        let digest = digest(bytes);
         if repo.head(&format!("blobs/{digest}")).send().status == 404 {
             repo.push_blob(bytes);
         }
@@ -170,7 +170,7 @@ fn a_blob_that_a_manifest_needs_stays() {
     let repo = plain().repo("delete-needed-blob");
     let image = repo.push_image("v1");
     for bytes in [&image.layer, &image.config] {
-        let path = format!("blobs/{}", crate::kit::content::digest(bytes));
+        let path = format!("blobs/{}", digest(bytes));
         let answer = repo.delete(&path).send().expect(409);
         assert!(answer.text().contains(image.digest()), "{answer:?}");
         repo.get(&path).send().expect(200);

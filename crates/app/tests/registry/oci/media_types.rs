@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::kit::content::{
     DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LIST, DOCKER_MANIFEST, EMPTY, OCI_ARTIFACT, OCI_CONFIG,
-    OCI_EMPTY, OCI_MANIFEST, Pushed, artifact, descriptor, noise,
+    OCI_EMPTY, OCI_MANIFEST, Pushed, artifact, descriptor, index, noise,
 };
 use crate::kit::repo::Repo;
 use crate::kit::server::plain;
@@ -59,7 +59,7 @@ fn an_index_may_list_images_of_docker_and_of_oci() {
         &image_of(&repo, DOCKER_MANIFEST, DOCKER_CONFIG, &[]),
     );
     let oci = repo.push_image("oci").manifest;
-    comes_back(&repo, "both", &crate::kit::content::index(&[&docker, &oci]));
+    comes_back(&repo, "both", &index(&[&docker, &oci]));
 }
 
 /// Helm charts, WebAssembly, cosign signatures, Homebrew bottles, attestations, zstd layers: all

@@ -14,6 +14,7 @@
 //! | end-9, end-10 | [`delete`] |
 //! | end-11 | [`mount`] |
 //! | end-12a, end-12b | [`referrers`] |
+//! | several at once | [`races`] |
 
 mod base;
 mod chunked;
@@ -23,6 +24,7 @@ mod media_types;
 mod monolithic;
 mod mount;
 mod pull;
+mod races;
 mod ranges;
 mod referrers;
 mod resume;

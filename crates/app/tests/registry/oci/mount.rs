@@ -1,6 +1,6 @@
 //! Mounting a blob from another repository (end-11).
 
-use crate::kit::content::{Hash, noise, unknown_digest};
+use crate::kit::content::{Hash, Pushed, image, noise, unknown_digest};
 use crate::kit::http::{Answer, Credential, in_query};
 use crate::kit::repo::Repo;
 use crate::kit::server::plain;
@@ -97,10 +97,10 @@ fn what_cannot_be_mounted_is_uploaded() {
 fn a_blob_that_one_may_not_read_cannot_be_mounted() {
     let server = plain();
     let secret = server.repo("mount-secret");
-    let image = secret.push_image("v1");
+    let there = secret.push_image("v1");
     let thief = server.someone("mount-thief");
-    let target = Repo::new(server, "mount-thief/loot", thief.clone());
-    let digest = image.layer_digest();
+    let target = Repo::new(server, "mount-thief/loot", thief);
+    let digest = there.layer_digest();
     for from in [Some(secret.name.as_str()), None] {
         let location = mount(&target, &digest, from)
             .expect(202)
@@ -120,10 +120,7 @@ fn a_blob_that_one_may_not_read_cannot_be_mounted() {
             .refused(404, "BLOB_UNKNOWN");
     }
     // Nor by a manifest that names it.
-    let manifest = crate::kit::content::Pushed::new(&crate::kit::content::image(
-        &image.config,
-        &[&image.layer],
-    ));
+    let manifest = Pushed::new(&image(&there.config, &[&there.layer]));
     target
         .put_manifest("v1", &manifest)
         .refused(400, "MANIFEST_BLOB_UNKNOWN");

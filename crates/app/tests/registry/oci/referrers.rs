@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::kit::content::{
-    EMPTY, Hash, OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Pushed, artifact, descriptor,
-    digest, image, index, unknown_digest,
+    EMPTY, Hash, OCI_CONFIG, OCI_EMPTY, OCI_INDEX, Pushed, artifact, descriptor, image, index,
+    unknown_digest,
 };
 use crate::kit::http::{Answer, in_query};
 use crate::kit::repo::{Repo, digests};
@@ -154,9 +154,9 @@ fn referrers_are_filtered_by_their_type() {
     configured["subject"] = subject.descriptor();
     let configured = repo.push_untagged(&configured);
     for (artifact_type, expected) in [
-        (SBOM, vec![sbom.digest.clone()]),
-        (SIGNATURE, vec![signature.digest.clone()]),
-        (OCI_EMPTY, vec![configured.digest.clone()]),
+        (SBOM, vec![sbom.digest.as_str()]),
+        (SIGNATURE, vec![signature.digest.as_str()]),
+        (OCI_EMPTY, vec![configured.digest.as_str()]),
         ("application/vnd.example.nothing", vec![]),
     ] {
         let query = format!(
@@ -189,7 +189,7 @@ fn a_filter_with_a_plus_may_come_encoded_or_not() {
         let query = format!("referrers/{}?artifactType={spelt}", subject.digest);
         assert_eq!(
             digests(&repo.get(&query).send().expect(200).json()),
-            [signature.digest.clone()]
+            [signature.digest.as_str()]
         );
     }
 }
@@ -205,7 +205,7 @@ fn referrers_may_come_before_their_subject() {
     let config = b"{\"late\":true}".as_slice();
     let subject = Pushed::new(&image(config, &[]));
     let early = repo.push("early", &attached(&subject, SBOM, 1));
-    assert_eq!(repo.referrers(&subject.digest), [early.digest.clone()]);
+    assert_eq!(repo.referrers(&subject.digest), [early.digest.as_str()]);
     repo.push_blob(config);
     repo.put_manifest("v1", &subject).expect(201);
     assert_eq!(repo.referrers(&subject.digest), [early.digest]);
@@ -253,15 +253,11 @@ fn many_referrers_come_in_pages_each_once() {
                 .flat_map(|thread| thread.join().unwrap()),
         );
     });
-    pushed.sort();
     // A client that keeps the fallback tag besides lists some of them a second time.
-    let listed: Vec<Pushed> = Vec::new();
-    let mut fallback = index(&listed.iter().collect::<Vec<_>>());
     let last = repo.push_untagged(&attached(&subject, SBOM, COUNT));
     pushed.push(last.digest.clone());
     pushed.sort();
-    fallback["manifests"] = json!([last.descriptor()]);
-    repo.push(&fallback_tag(&subject.digest), &fallback);
+    repo.push(&fallback_tag(&subject.digest), &index(&[&last]));
     for filter in ["", &format!("?artifactType={}", in_query(SBOM))] {
         let mut target = format!("referrers/{}{filter}", subject.digest);
         let (mut seen, mut pages) = (Vec::new(), 0);
@@ -356,11 +352,11 @@ fn a_deleted_referrer_is_not_listed_and_referrers_outlive_their_subject() {
     repo.delete(&format!("manifests/{}", one.digest))
         .send()
         .expect(202);
-    assert_eq!(repo.referrers(&subject.digest), [two.digest.clone()]);
+    assert_eq!(repo.referrers(&subject.digest), [two.digest.as_str()]);
     repo.delete(&format!("manifests/{}", subject.digest))
         .send()
         .expect(202);
-    assert_eq!(repo.referrers(&subject.digest), [two.digest.clone()]);
+    assert_eq!(repo.referrers(&subject.digest), [two.digest.as_str()]);
     repo.get(&format!("manifests/{}", two.digest))
         .send()
         .expect(200);
@@ -382,8 +378,6 @@ fn referrers_may_have_referrers() {
     let (repo, subject) = with_subject("referrers-chain");
     let sbom = repo.push_untagged(&attached(&subject, SBOM, 1));
     let signature = repo.push_untagged(&attached(&sbom, SIGNATURE, 2));
-    assert_eq!(repo.referrers(&subject.digest), [sbom.digest.clone()]);
+    assert_eq!(repo.referrers(&subject.digest), [sbom.digest.as_str()]);
     assert_eq!(repo.referrers(&sbom.digest), [signature.digest]);
-    assert_eq!(digest(EMPTY).len(), 71);
-    assert_eq!(subject.media_type, OCI_MANIFEST);
 }

@@ -115,7 +115,7 @@ fn of_two_equal_chunks_at_once_one_is_written() {
             .map(|thread| thread.join().unwrap())
             .collect()
     });
-    assert!(statuses.iter().any(|status| *status == 202), "{statuses:?}");
+    assert!(statuses.contains(&202), "{statuses:?}");
     assert!(
         statuses
             .iter()
@@ -155,6 +155,20 @@ fn of_several_finishes_at_once_one_wins() {
         .send()
         .expect(200);
     assert_eq!(answer.body, blob);
+}
+
+/// A client whose 201 was lost on the way closes the upload again, and is told the same.
+#[test]
+fn a_repeated_close_is_answered_alike() {
+    let repo = plain().repo("close-again");
+    let blob = noise("close-again", 5000);
+    let location = repo.begin();
+    repo.patch(&location).body(blob.clone()).send().expect(202);
+    for _ in 0..2 {
+        repo.close(&location, &digest(&blob), b"").expect(201);
+    }
+    repo.close(&location, &digest(b"something else"), b"")
+        .refused(404, "BLOB_UPLOAD_UNKNOWN");
 }
 
 /// What a 202 acknowledged outlives the server: the upload goes on after `kill -9`, by either hash.

@@ -3,7 +3,8 @@
 //! "A registry MAY reject a manifest uploaded to the manifest endpoint with descriptors in other
 //! fields that reference a manifest or blob that does not exist in the registry." (Push)
 
-use crate::kit::content::{EMPTY, Pushed, image, index, noise};
+use crate::kit::content::{EMPTY, Pushed, digest, image, index, noise};
+use crate::kit::repo::Repo;
 use crate::kit::server::{plain, sparse};
 
 #[test]
@@ -34,7 +35,7 @@ fn an_image_may_lack_blobs_where_that_is_allowed() {
         repo.get("manifests/v1").send().expect(200).body,
         pushed.bytes
     );
-    let path = format!("blobs/{}", crate::kit::content::digest(&layer));
+    let path = format!("blobs/{}", digest(&layer));
     repo.get(&path).send().refused(404, "BLOB_UNKNOWN");
 }
 
@@ -78,7 +79,7 @@ fn a_sparse_manifest_opens_nothing_of_others() {
     let secret = server.repo("sparse-secret");
     let image_there = secret.push_image("v1");
     let thief = server.someone("sparse-thief");
-    let loot = crate::kit::repo::Repo::new(server, "sparse-thief/loot", thief);
+    let loot = Repo::new(server, "sparse-thief/loot", thief);
     loot.push("v1", &image(&image_there.config, &[&image_there.layer]));
     loot.push("list", &index(&[&image_there.manifest]));
     for path in [

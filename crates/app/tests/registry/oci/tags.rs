@@ -1,6 +1,6 @@
 //! Listing tags (end-8a, end-8b).
 
-use crate::kit::http::{Answer, in_query};
+use crate::kit::http::Answer;
 use crate::kit::repo::{Repo, names};
 use crate::kit::server::{plain, tight};
 
@@ -193,7 +193,6 @@ fn the_list_is_what_is_there_now() {
         .send()
         .expect(202);
     assert_eq!(repo.tags(), ["two"]);
-    repo.put_manifest(&in_query("three"), &two.manifest)
-        .expect(201);
+    repo.put_manifest("three", &two.manifest).expect(201);
     assert_eq!(repo.tags(), ["three", "two"]);
 }
