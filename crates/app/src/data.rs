@@ -98,7 +98,7 @@ impl DataDirectory {
             .truncate(false)
             .mode(0o600)
             .open(&path);
-        let mut file = open.with_context(|| format!("cannot open {}", path.display()))?;
+        let mut file = open.map_err(|error| self.out_of_reach(error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -123,13 +123,14 @@ impl DataDirectory {
     /// When it is missing, every user of the machine has access to it, or it is no key.
     pub fn master_key(&self) -> Result<MasterKey> {
         let path = self.master_key_path();
-        if !path.exists() {
-            return Err(hinted(
+        match fs::metadata(&path) {
+            Ok(_) => read_master_key(&path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(hinted(
                 anyhow!("the master key {} is missing", path.display()),
                 "put it back from a backup; without it the signing keys in the database cannot be opened",
-            ));
+            )),
+            Err(error) => Err(self.out_of_reach(error)),
         }
-        read_master_key(&path)
     }
 
     /// Makes the master key, on the first start.
@@ -148,6 +149,19 @@ impl DataDirectory {
     #[must_use]
     pub fn has_master_key(&self) -> bool {
         self.master_key_path().exists()
+    }
+
+    /// What is in it cannot be used by this user, most likely because it is another's.
+    fn out_of_reach(&self, error: io::Error) -> Error {
+        let shown = self.0.display();
+        let failed = Error::new(error).context(format!("cannot use the data in {shown}"));
+        match failed.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(ErrorKind::PermissionDenied) => hinted(
+                failed,
+                "run this as the user that runs the server, for example with `sudo -u naru`",
+            ),
+            _ => failed,
+        }
     }
 
     fn master_key_path(&self) -> PathBuf {

@@ -89,7 +89,9 @@ fn of_use_case(error: &naru_registry::Error) -> Option<&'static str> {
     match error {
         E::AccountUnknown(_) => Some("`naru user list` and `naru org list` show who there is"),
         E::NotFound { what, .. } => where_to_look(what),
-        E::ManifestUnknown { .. } => Some("`naru package versions OWNER/NAME` shows what there is"),
+        E::ManifestUnknown { .. } => Some(
+            "`naru package versions OWNER/NAME` shows what there is, with `--deleted` what was deleted",
+        ),
         E::StillNeeded { .. } => Some("delete what needs it first"),
         E::NoSpace => Some("free some: `naru gc run`, or `naru purge` for what was deleted"),
         E::Unavailable(_) => Some("try again; if it stays so, look at the database and the store"),

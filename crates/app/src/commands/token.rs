@@ -1,6 +1,6 @@
 //! `naru token`.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use naru_model::{
     AccountName, Lifetime, Moment, Scope, Scopes, Token, TokenHolder, TokenId, TokenSecret,
@@ -62,6 +62,7 @@ enum Action {
         /// Whose token
         user: AccountName,
         /// The number in the list
+        #[arg(value_parser = number)]
         id: i64,
     },
 }
@@ -186,4 +187,9 @@ impl Row for TokenRow {
             self.note.clone(),
         ]
     }
+}
+
+fn number(text: &str) -> Result<i64> {
+    text.parse()
+        .map_err(|_| anyhow!("a token is named by its number in `naru token list USER`"))
 }
