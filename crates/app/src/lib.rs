@@ -8,7 +8,7 @@
 //! - [`serve`], [`logging`]: the server;
 //! - [`check`]: `naru check`, the client that tells what is wrong with a registry;
 //! - [`output`], [`progress`], [`failure`]: what is printed, and how failure is said;
-//! - [`reference`]: the generated parts of the handbook.
+//! - [`mod@reference`]: the generated parts of the handbook.
 
 pub mod check;
 pub mod cli;
