@@ -5,7 +5,7 @@
 //! - [`prerequisites`] installs what the tests need and a fresh machine lacks.
 //! - [`tools`] builds the Go programs that the tests use as clients and peers.
 //! - [`services`] keeps a database and an object store running, for a whole run or for one's hands.
-//! - [`shell`], [`workspace`] and [`say`] are what the others stand on.
+//! - [`shell`], [`workspace`] and [`mod@say`] are what the others stand on.
 
 mod ci;
 mod dependencies;
