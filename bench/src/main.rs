@@ -10,7 +10,7 @@
 //! - [`servers`] starts and ends the registries, [`process`] reads what they use.
 //! - [`stock`] is what lies in them, [`payload`] the bytes of it, [`upload`] pushes it.
 //! - [`client`] is the load generator.
-//! - [`statistics`] and [`report`] make the table; [`say`] writes.
+//! - [`statistics`] and [`report`] make the table; [`mod@say`] writes.
 
 mod client;
 mod operations;
