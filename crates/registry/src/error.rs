@@ -195,7 +195,7 @@ impl From<naru_blobstore::Error> for Error {
         use naru_blobstore::Error as E;
         match error {
             E::NoSpace => Self::NoSpace,
-            E::Unavailable { .. } => Self::Unavailable(error.to_string()),
+            E::Unavailable { .. } | E::TakenOver { .. } => Self::Unavailable(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }

@@ -10,19 +10,24 @@
     reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
 )]
 
+mod kit;
 mod world;
 
 mod accounts;
 mod backup;
+mod collector;
 mod credentials;
 mod fsck;
 mod jobs;
 mod linking;
+mod manifests;
 mod packages;
 mod purge;
 mod registry_tokens;
 mod repositories;
 mod setup;
+mod storm;
+mod uploads;
 mod versions;
 
 pub(crate) use world::{World, name};

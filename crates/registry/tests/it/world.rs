@@ -35,6 +35,7 @@ pub(crate) const PACKAGES: &str = "write:packages,delete:packages";
 pub(crate) struct World {
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: ManualClock,
+    settings: Settings,
     directory: TempDir,
     database: Option<postgres::Database>,
     bucket: Option<s3::Bucket>,
@@ -83,6 +84,10 @@ pub(crate) fn nobody() -> Caller {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
         let grade = Grade::from_environment();
         let postgres = grade.database == Database::Postgres;
         let s3 = grade.blobstore == Blobstore::S3;
@@ -95,10 +100,11 @@ impl World {
             database: &database,
             bucket: &bucket,
         };
-        let registry = open(place, &clock, [7; 32]).await;
+        let registry = open(place, &clock, [7; 32], &settings).await;
         Self {
             registry,
             clock,
+            settings,
             directory,
             database,
             bucket,
@@ -117,7 +123,12 @@ impl World {
             database,
             bucket,
         };
-        open(place, &self.clock, key).await
+        open(place, &self.clock, key, &self.settings).await
+    }
+
+    /// The bytes, for looking behind everybody's back.
+    pub(crate) fn blobs(&self) -> BlobStore {
+        BlobStore::new(&blob_settings(&self.bucket), self.directory.path()).unwrap()
     }
 
     /// The database, for looking behind everybody's back.
@@ -134,6 +145,11 @@ impl World {
     /// Whether rows and bytes are files that a test can damage.
     pub(crate) fn is_embedded(&self) -> bool {
         self.database.is_none() && self.bucket.is_none()
+    }
+
+    /// Whether several processes may write bytes at once: a directory belongs to one.
+    pub(crate) fn shares_bytes(&self) -> bool {
+        self.bucket.is_some()
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -406,11 +422,11 @@ pub(crate) async fn blob(
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-fn any() -> Accept {
+pub(crate) fn any() -> Accept {
     Accept::from_values(["*/*"])
 }
 
-fn descriptor(media_type: &str, digest: &Digest, size: usize) -> String {
+pub(crate) fn descriptor(media_type: &str, digest: &Digest, size: usize) -> String {
     format!("{{\"mediaType\":\"{media_type}\",\"digest\":\"{digest}\",\"size\":{size}}}")
 }
 
@@ -431,7 +447,12 @@ async fn open_db(place: Place<'_>) -> Db {
     Db::open(&database, place.directory, policy).await.unwrap()
 }
 
-async fn open(place: Place<'_>, clock: &ManualClock, key: [u8; 32]) -> Arc<Registry> {
+async fn open(
+    place: Place<'_>,
+    clock: &ManualClock,
+    key: [u8; 32],
+    settings: &Settings,
+) -> Arc<Registry> {
     let db = open_db(place).await;
     let blobs = BlobStore::new(&blob_settings(place.bucket), place.directory).unwrap();
     blobs.probe().await.unwrap();
@@ -440,7 +461,7 @@ async fn open(place: Place<'_>, clock: &ManualClock, key: [u8; 32]) -> Arc<Regis
         blobs,
         clock: Arc::new(clock.clone()),
         random: Arc::new(SystemRandom),
-        settings: Settings::default(),
+        settings: settings.clone(),
         master_key: MasterKey::new(key),
         hosts: vec!["naru.example".to_owned()],
     }))
