@@ -6,7 +6,7 @@
 //!
 //! The facts are loaded by one query and remembered briefly: until this process changes anything
 //! that access depends on, until it hears that another one did, and never longer than
-//! [`FactsCache`] says. The decision itself is pure and made anew each time.
+//! `FactsCache` says. The decision itself is pure and made anew each time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

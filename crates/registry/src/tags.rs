@@ -1,4 +1,4 @@
-//! Tags (distribution-spec, end-8 and end-9 by tag). [`Registry::write_tag`] is the one place
+//! Tags (distribution-spec, end-8 and end-9 by tag). `Registry::write_tag` is the one place
 //! where a tag is written, whatever the door.
 
 use naru_metadata::tags::{self, TagChange, TagReason};

@@ -4,7 +4,7 @@
 //! first, then the rows, then the answer. An upload belongs to a principal and a package; it
 //! outlives the expiry of its token, but not its revocation.
 //!
-//! [`open`] says who may write to an upload and what becomes of it when a client vanishes,
+//! `open` says who may write to an upload and what becomes of it when a client vanishes,
 //! `incoming` measures chunks, `record` writes the rows of finished blobs.
 
 mod incoming;
