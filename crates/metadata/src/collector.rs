@@ -88,14 +88,10 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM links l WHERE l.digest = blobs.digest)";
     PUT_TRASH = "INSERT INTO trash (storage_key, digest, reason, delete_after)
         VALUES ($1, $2, $3, $4) ON CONFLICT (storage_key) DO NOTHING";
-    TAKE_BACK = "DELETE FROM trash WHERE delete_after < $1
-        AND EXISTS (SELECT 1 FROM blobs b WHERE b.storage_key = trash.storage_key)
-        RETURNING storage_key, digest, attempts";
     DUE = "SELECT storage_key, digest, attempts FROM trash t
         WHERE delete_after < $1
           AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.storage_key = t.storage_key)
         ORDER BY delete_after, storage_key LIMIT $2";
-    IN_TRASH = "SELECT storage_key FROM trash WHERE storage_key = $1";
     DROP_TRASH = "DELETE FROM trash WHERE storage_key = $1";
     RETRY_TRASH = "UPDATE trash SET attempts = attempts + 1, delete_after = $2
         WHERE storage_key = $1";
@@ -224,26 +220,7 @@ pub async fn discard(
     Ok(())
 }
 
-/// Whether a key is in the trash: then no row may name it any more.
-///
-/// # Errors
-/// Those of the database.
-pub async fn is_discarded(conn: &mut Conn, storage_key: &str) -> Result<bool> {
-    let found: Option<String> = conn.optional(IN_TRASH, &[storage_key.into()]).await?;
-    Ok(found.is_some())
-}
-
-/// Takes keys back from the trash whose delay is over although a blob has them, and returns them.
-/// There never is one, but for an object that was taken for an orphan in the instant in which its
-/// row was written, after an upload of two days.
-///
-/// # Errors
-/// Those of the database.
-pub async fn take_back(conn: &mut Conn, now: Moment) -> Result<Vec<TrashRow>> {
-    conn.all(TAKE_BACK, &[now.as_micros().into()]).await
-}
-
-/// Trash whose delay is over and that no blob has, oldest first.
+/// Trash whose delay is over, oldest first; never the key of a blob, whatever went wrong.
 ///
 /// # Errors
 /// Those of the database.

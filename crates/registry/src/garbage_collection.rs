@@ -27,6 +27,9 @@ use crate::error::Result;
 /// Rows per transaction: small enough that a push never waits long.
 const BATCH: i64 = 200;
 
+/// How old an object must be to be taken for an orphan, if no row knows it.
+pub(crate) const ORPHAN_AGE: Duration = Duration::from_secs(48 * 3600);
+
 /// What one run of the collector did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Collected {
@@ -196,8 +199,7 @@ impl Registry {
     ) -> Result<()> {
         use futures_util::TryStreamExt;
 
-        const AGE: Duration = Duration::from_secs(48 * 3600);
-        let before = self.clock.now().minus(AGE).as_micros() / 1000;
+        let before = self.clock.now().minus(ORPHAN_AGE).as_micros() / 1000;
         let mut objects = self.blobs.list(u64::try_from(before).unwrap_or(0));
         while let Some(object) = objects.try_next().await? {
             if self.discard_unknown(&object.key).await? {
@@ -231,7 +233,6 @@ impl Registry {
         done: &mut Collected,
         progress: &(dyn Fn(&Collected) + Send + Sync),
     ) -> Result<()> {
-        self.take_back_from_trash().await?;
         loop {
             let mut conn = self.db.read().await?;
             let due = collector::due(&mut conn, self.clock.now(), BATCH).await?;
@@ -254,20 +255,6 @@ impl Registry {
             done.removed += removed.len();
             progress(done);
         }
-    }
-
-    /// Nothing in the trash has a row. Should it ever, the row is right: it holds a promise.
-    async fn take_back_from_trash(&self) -> Result<()> {
-        let mut tx = self.db.write().await?;
-        let taken = collector::take_back(&mut tx, self.clock.now()).await?;
-        tx.commit().await?;
-        for row in taken {
-            tracing::error!(
-                key = row.storage_key,
-                "a blob's key was in the trash; it was taken back"
-            );
-        }
-        Ok(())
     }
 
     async fn remove_object(&self, row: &TrashRow) -> Result<()> {

@@ -1,5 +1,7 @@
 //! The rows of finished blobs: written in one transaction, after the bytes are durable.
 
+use std::time::Duration;
+
 use naru_blobstore::StorageKey;
 use naru_metadata::collector::{self, TrashReason};
 use naru_metadata::links::{self, PutBlob};
@@ -12,6 +14,7 @@ use naru_oci::Digest;
 use crate::access::PushTarget;
 use crate::commit::Outdated;
 use crate::error::{Error, Result};
+use crate::garbage_collection::ORPHAN_AGE;
 use crate::{Caller, Registry};
 
 /// Bytes that are durable and have this digest.
@@ -55,6 +58,7 @@ impl Registry {
         finished: Finished<'_>,
     ) -> Result<()> {
         let written = async {
+            no_orphan(finished.key, self.clock.now())?;
             let mut tx = self.db.write().await?;
             self.write_rows(&mut tx, caller, target, finished).await?;
             Ok(tx)
@@ -112,10 +116,9 @@ impl Registry {
         let key = key.to_string();
         let (unwanted, reason, after) = match links::put_blob(conn, digest, size, &key, now).await?
         {
-            PutBlob::Stored => return still_wanted(conn, &key).await,
+            PutBlob::Stored => return Ok(()),
             PutBlob::Duplicate => (key, TrashReason::Duplicate, now),
             PutBlob::Healed { replaced } => {
-                still_wanted(conn, &key).await?;
                 let after = now.plus(self.settings.trash_delay());
                 (replaced, TrashReason::Replaced, after)
             }
@@ -125,13 +128,17 @@ impl Registry {
     }
 }
 
-/// A transfer that took days may have been taken for an orphan; its key is never to be named then.
-async fn still_wanted(conn: &mut Conn, key: &str) -> Result<()> {
-    if collector::is_discarded(conn, key).await? {
-        let text = "the upload took so long that it was given up; send it again";
-        return Err(Error::Unavailable(text.to_owned()));
+/// An object that no row knows is an orphan when it is old enough. Whoever takes that long to send
+/// a blob without an upload row must not name it: it may be in the trash, or gone.
+fn no_orphan(key: &StorageKey, now: Moment) -> Result<()> {
+    const LONGEST: Duration = ORPHAN_AGE.saturating_sub(Duration::from_secs(3600));
+    let millis = i64::try_from(key.began()).unwrap_or(i64::MAX);
+    let began = Moment::from_micros(millis.saturating_mul(1000));
+    if now.since(began) < LONGEST {
+        return Ok(());
     }
-    Ok(())
+    let text = "a blob that takes this long is sent in chunks, as an upload that can be resumed";
+    Err(Error::Unavailable(text.to_owned()))
 }
 
 /// Whoever remembers that there is no such package is wrong after a push to a new one.

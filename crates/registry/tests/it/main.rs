@@ -21,6 +21,7 @@ mod fsck;
 mod jobs;
 mod linking;
 mod manifests;
+mod model;
 mod packages;
 mod purge;
 mod registry_tokens;

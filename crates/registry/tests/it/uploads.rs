@@ -532,3 +532,39 @@ async fn a_duplicate_keeps_one_key() {
         assert_eq!(found.unwrap(), content);
     }
 }
+
+/// The sweep of orphans may have taken its bytes: nothing may name them then.
+#[tokio::test]
+async fn a_blob_that_took_two_days_in_one_request_is_refused_and_one_in_chunks_is_not() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let content = noise("two days", 10_000);
+    let digest = digest_of(&content);
+    let id = begin(&world.registry, &octocat, APP).await;
+    let target = target(&world.registry, &octocat, APP).await;
+    let (sender, slow) = slow_chunk();
+    let whole = tokio::spawn({
+        let (registry, octocat) = (Arc::clone(&world.registry), octocat.clone());
+        let (target, digest) = (target.clone(), digest.clone());
+        async move {
+            registry
+                .upload_whole(&octocat, &target, &digest, slow)
+                .await
+        }
+    });
+    for _ in 0..3 {
+        append(&world.registry, &octocat, APP, &id, chunk(b""))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        world.clock.advance(16 * HOUR);
+    }
+    sender.send(Ok(Bytes::from(content.clone()))).unwrap();
+    drop(sender);
+    let whole = whole.await.unwrap();
+    assert!(matches!(whole, Err(Error::Unavailable(_))), "{whole:?}");
+    eventually("nothing of it is left", async || objects(&world).await == 0).await;
+    finish(&world.registry, &octocat, APP, &id, &digest, &content)
+        .await
+        .unwrap();
+}
