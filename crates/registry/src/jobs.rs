@@ -11,6 +11,7 @@ use std::time::Duration;
 use naru_metadata::Conn;
 use naru_metadata::jobs::{self, Ending};
 use naru_model::{EventKind, Moment};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -80,12 +81,12 @@ impl Job {
     }
 
     /// Does it, and says in words what was done.
-    async fn run(self, registry: &Registry, watch: &mut ClockWatch) -> Result<String> {
+    async fn run(self, registry: &Registry, watch: &Mutex<ClockWatch>) -> Result<String> {
         match self {
             Self::Collect => registry.collect_in_background(Sweep::Quick, watch).await,
             Self::CollectFully => registry.collect_in_background(Sweep::Full, watch).await,
             Self::EndUploads => {
-                registry.believe_clock(watch).await?;
+                registry.believe_clock(&mut *watch.lock().await).await?;
                 let ended = registry.expire_uploads(200).await?;
                 Ok(format!("{ended} uploads ended"))
             }
@@ -123,8 +124,13 @@ impl Registry {
         Ok(collected)
     }
 
-    async fn collect_in_background(&self, sweep: Sweep, watch: &mut ClockWatch) -> Result<String> {
-        self.believe_clock(watch).await?;
+    async fn collect_in_background(
+        &self,
+        sweep: Sweep,
+        watch: &Mutex<ClockWatch>,
+    ) -> Result<String> {
+        // Locked only while it is asked: no job waits for a collector that takes hours.
+        self.believe_clock(&mut *watch.lock().await).await?;
         let collected = self.collect_garbage(sweep, &|_| {}).await?;
         self.note_collection(&Caller::system(), &collected).await?;
         serde_json::to_string(&collected).map_err(|error| Error::Internal(error.to_string()))
@@ -194,9 +200,7 @@ impl Runner {
     }
 
     async fn run_jobs(&self, stop: &CancellationToken) {
-        let watch = Arc::new(tokio::sync::Mutex::new(ClockWatch::start(
-            self.registry.clock.now(),
-        )));
+        let watch = Arc::new(Mutex::new(ClockWatch::start(self.registry.clock.now())));
         let mut running = JoinSet::new();
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -255,9 +259,9 @@ impl Runner {
     }
 
     /// Runs one claimed job to its end, whatever that is, and notes it.
-    async fn run_job(self, job: Job, watch: Arc<tokio::sync::Mutex<ClockWatch>>) {
+    async fn run_job(self, job: Job, watch: Arc<Mutex<ClockWatch>>) {
         let registry = Arc::clone(&self.registry);
-        let work = async move { job.run(&registry, &mut *watch.lock().await).await };
+        let work = async move { job.run(&registry, &watch).await };
         let mut work = std::pin::pin!(contained(work));
         let mut renewals = interval(RENEW);
         let result = loop {
