@@ -329,3 +329,47 @@ impl Drop for Held {
 fn gone() -> Error {
     Error::Internal("an upload was let go of too early".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATER: Moment = Moment::from_micros(i64::MAX);
+
+    fn id(number: u32) -> UploadId {
+        let text = format!("00000000-0000-4000-8000-{number:012}");
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn asking_for_uploads_that_are_not_there_leaves_nothing() {
+        let uploads = OpenUploads::default();
+        for number in 0..1000 {
+            let place = uploads.enter(&id(number)).unwrap();
+            uploads.forget_if_empty(&id(number));
+            assert_eq!(uploads.slots.lock().len(), 1, "somebody is there");
+            drop(place);
+            uploads.forget_if_empty(&id(number));
+            assert!(uploads.slots.lock().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_somebody_has_or_waits_for_stays() {
+        let uploads = OpenUploads::default();
+        let first = uploads.enter(&id(1)).unwrap();
+        let slot = uploads.enter(&id(1)).expect_err("it is taken");
+        let waiting = tokio::spawn(async move { slot.take_over().await });
+        tokio::task::yield_now().await;
+        assert!(first.is_cut());
+        drop(first);
+        uploads.let_go(LATER);
+        assert_eq!(uploads.slots.lock().len(), 1);
+        let second = waiting.await.unwrap();
+        assert!(!second.is_cut());
+        assert!(uploads.enter(&id(1)).is_err(), "there is one place");
+        drop(second);
+        uploads.let_go(LATER);
+        assert!(uploads.slots.lock().is_empty());
+    }
+}
