@@ -257,6 +257,8 @@ pub async fn an_upload_goes_on_elsewhere_from_its_checkpoint(subject: &Subject) 
         let state = through_a_row(&upload.checkpoint().await.unwrap());
         assert_eq!((state.offset(), state.epoch), (cut as u64, 1));
         drop(upload);
+        let stands = subject.other.resumable(&key, Some(&state)).await;
+        assert_eq!(stands.unwrap(), cut as u64);
         let mut upload = subject.other.resume(key, Some(&state)).await.unwrap();
         upload.set_epoch(2);
         assert_eq!(upload.offset(), cut as u64);
@@ -277,6 +279,8 @@ pub async fn what_came_after_the_checkpoint_is_forgotten(subject: &Subject) {
     append(&mut upload, &bytes.slice(..5000)).await;
     let state = upload.checkpoint().await.unwrap();
     append(&mut upload, &bytes.slice(..4 << 20)).await;
+    let stands = subject.other.resumable(&key, Some(&state)).await;
+    assert_eq!(stands.unwrap(), 5000, "whoever asks disturbs nobody");
     drop(upload);
     let mut upload = subject.store.resume(key, Some(&state)).await.unwrap();
     assert_eq!(upload.offset(), 5000);
@@ -295,6 +299,7 @@ pub async fn an_upload_without_a_checkpoint_begins_anew_and_left_nothing(subject
         let mut upload = subject.store.begin(key).unwrap();
         append(&mut upload, &bytes).await;
         drop(upload);
+        assert_eq!(subject.store.resumable(&key, None).await.unwrap(), 0);
         let mut upload = subject.store.resume(key, None).await.unwrap();
         assert_eq!(upload.offset(), 0);
         append(&mut upload, &bytes).await;
@@ -373,7 +378,9 @@ pub async fn a_finish_whose_answer_was_lost_can_be_repeated(subject: &Subject) {
         append(&mut upload, &bytes).await;
         let state = upload.checkpoint().await.unwrap();
         upload.finish(&digest).await.unwrap();
+        let stands = subject.other.resumable(&key, Some(&state)).await;
         let again = subject.other.resume(key, Some(&state)).await.unwrap();
+        assert_eq!(stands.unwrap(), again.offset());
         let offset = usize::try_from(again.offset()).unwrap();
         let mut again = again;
         append(&mut again, &bytes.slice(offset..)).await;
@@ -579,6 +586,8 @@ pub async fn a_state_of_another_backend_is_refused(subject: &Subject) {
     let text = format!("{}{elsewhere}", &text.split_at(here).0);
     let state = UploadState::from_bytes(text.as_bytes()).unwrap();
     let refused = subject.store.resume(key, Some(&state)).await;
+    assert!(matches!(refused, Err(Error::BadState(_))), "{refused:?}");
+    let refused = subject.store.resumable(&key, Some(&state)).await;
     assert!(matches!(refused, Err(Error::BadState(_))), "{refused:?}");
     upload.abort().await.unwrap();
 }

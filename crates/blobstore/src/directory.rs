@@ -88,6 +88,13 @@ impl Directory {
         DirectoryUpload::resume(self.0.clone(), key, state).await
     }
 
+    pub(crate) async fn resumable(&self, key: &StorageKey, state: &UploadState) -> Result<u64> {
+        upload::check_place(state)?;
+        let found = self.stat(key).await?;
+        let length = found.ok_or(Error::Missing { key: *key })?;
+        Ok(length.min(state.offset()))
+    }
+
     pub(crate) async fn discard(&self, key: &StorageKey) -> Result<()> {
         growing::discard(&self.0, *key).await
     }

@@ -138,6 +138,16 @@ impl S3 {
         S3Upload::resume(self.0.clone(), key, state).await
     }
 
+    pub(crate) async fn resumable(&self, key: &StorageKey, state: &UploadState) -> Result<u64> {
+        let parts = upload::parts_of(state)?;
+        let done = parts.done.len() as u64 * PART;
+        let tail = match &parts.tail {
+            Some(name) => self.0.tail_length(key, name).await?,
+            None => 0,
+        };
+        Ok(done.saturating_add(tail).min(state.offset()))
+    }
+
     pub(crate) async fn discard(
         &self,
         key: &StorageKey,
@@ -217,6 +227,15 @@ impl Shared {
         match self.bucket.head(&self.names.blob(key)).await {
             Ok(found) => Ok(Some(found.size)),
             Err(ObjectError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// How long the tail of an upload is; 0 where it is lost.
+    async fn tail_length(&self, key: &StorageKey, name: &str) -> Result<u64> {
+        match self.bucket.head(&self.names.tail(key, name)).await {
+            Ok(found) => Ok(found.size),
+            Err(ObjectError::NotFound { .. }) => Ok(0),
             Err(error) => Err(unavailable(&error)),
         }
     }

@@ -115,6 +115,23 @@ impl BlobStore {
         }
     }
 
+    /// From how many bytes on an upload could go on, without going on with it: what
+    /// [`Upload::offset`] would be after [`BlobStore::resume`]. Whoever writes to it is not
+    /// disturbed.
+    ///
+    /// # Errors
+    /// `Error::Missing` when nothing is left of it, `Error::BadState`, and those of the backend.
+    pub async fn resumable(&self, key: &StorageKey, state: Option<&UploadState>) -> Result<u64> {
+        match state {
+            None => Ok(0),
+            Some(state) if state.offset() == 0 => Ok(0),
+            Some(state) => match &self.0 {
+                Backend::Directory(directory) => directory.resumable(key, state).await,
+                Backend::S3(s3) => s3.resumable(key, state).await,
+            },
+        }
+    }
+
     /// Removes what there is of an upload that nobody writes to any more, as its row knows it:
     /// like [`Upload::abort`], without reading anything back first. Nothing there is fine.
     ///

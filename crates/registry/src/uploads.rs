@@ -141,10 +141,11 @@ impl Registry {
         self.record_or_remove(caller, target, finished).await
     }
 
-    /// Where an upload stands (end-13).
+    /// Where an upload stands (end-13): at what its row says, or at less where a power cut left
+    /// less. A client that goes on from there is not refused.
     ///
     /// # Errors
-    /// [`Error::UploadUnknown`], also when it is somebody else's.
+    /// [`Error::UploadUnknown`], also when it is somebody else's; those of the blob store.
     pub async fn upload_status(
         &self,
         caller: &Caller,
@@ -153,10 +154,13 @@ impl Registry {
     ) -> Result<UploadStatus> {
         let mut conn = self.db.read().await?;
         let row = uploads::find(&mut conn, id.as_str()).await?;
+        drop(conn);
         let row = self.own(caller, target, row)?;
+        let (key, state) = stored_place(&row)?;
+        let found = self.blobs.resumable(&key, state.as_ref()).await;
         Ok(UploadStatus {
             id: id.clone(),
-            offset: row.offset,
+            offset: found.map_err(unless_missing)?,
         })
     }
 
@@ -495,16 +499,9 @@ impl Registry {
 
     /// What is left of it may be less than the row says, or nothing, after a power cut.
     async fn resume(&self, row: &UploadRow) -> Result<Upload> {
-        let key: StorageKey = row.storage_key.parse().map_err(|_| Error::UploadUnknown)?;
-        let state = row
-            .state
-            .as_deref()
-            .map(UploadState::from_bytes)
-            .transpose()?;
-        match self.blobs.resume(key, state.as_ref()).await {
-            Err(naru_blobstore::Error::Missing { .. }) => Err(Error::UploadUnknown),
-            other => Ok(other?),
-        }
+        let (key, state) = stored_place(row)?;
+        let resumed = self.blobs.resume(key, state.as_ref()).await;
+        resumed.map_err(unless_missing)
     }
 
     /// Makes the bytes durable under their key and compares the digest.
@@ -531,6 +528,21 @@ impl Registry {
         }
         tx.commit().await?;
         Ok(closed)
+    }
+}
+
+/// Where the bytes of an upload are, as its row knows.
+fn stored_place(row: &UploadRow) -> Result<(StorageKey, Option<UploadState>)> {
+    let key = row.storage_key.parse().map_err(|_| Error::UploadUnknown)?;
+    let state = row.state.as_deref().map(UploadState::from_bytes);
+    Ok((key, state.transpose()?))
+}
+
+/// An upload of which nothing is left is none.
+fn unless_missing(error: naru_blobstore::Error) -> Error {
+    match error {
+        naru_blobstore::Error::Missing { .. } => Error::UploadUnknown,
+        other => other.into(),
     }
 }
 

@@ -106,6 +106,8 @@ async fn a_file_that_a_power_cut_shortened_shortens_the_upload() {
             .unwrap()
             .set_len(kept)
             .unwrap();
+        let stands = place.again().resumable(&key, Some(&state)).await;
+        assert_eq!(stands.unwrap(), kept);
         let mut upload = place.again().resume(key, Some(&state)).await.unwrap();
         assert_eq!(upload.offset(), kept);
         let rest = content.slice(usize::try_from(kept).unwrap()..);
@@ -127,6 +129,8 @@ async fn an_upload_whose_file_is_gone_is_missing() {
     let lost = upload.checkpoint().await;
     assert!(matches!(lost, Err(Error::Missing { .. })), "{lost:?}");
     let lost = place.store.resume(key, Some(&state)).await;
+    assert!(matches!(lost, Err(Error::Missing { .. })), "{lost:?}");
+    let lost = place.store.resumable(&key, Some(&state)).await;
     assert!(matches!(lost, Err(Error::Missing { .. })), "{lost:?}");
 }
 

@@ -67,15 +67,8 @@ impl DirectoryUpload {
         let epoch = state.map_or(0, |state| state.epoch);
         let hasher = match state.filter(|state| state.offset() > 0) {
             None => Hasher::default(),
-            Some(UploadState {
-                place: Place::S3(_),
-                ..
-            }) => {
-                return Err(Error::BadState(
-                    "the upload was begun on another backend".to_owned(),
-                ));
-            }
             Some(state) => {
+                check_place(state)?;
                 let saved = state.clone();
                 alone(&shared, key, move |_, file| agree(file, key, &saved)).await?
             }
@@ -351,6 +344,16 @@ impl Ending {
             expected: expected.clone(),
             actual,
         })
+    }
+}
+
+/// Refuses what another backend has.
+pub(super) fn check_place(state: &UploadState) -> Result<()> {
+    match &state.place {
+        Place::Directory => Ok(()),
+        Place::S3(_) => Err(Error::BadState(
+            "the upload was begun on another backend".to_owned(),
+        )),
     }
 }
 

@@ -179,6 +179,8 @@ async fn a_lost_tail_shortens_the_upload_to_its_parts() {
         .delete(&ObjectPath::from(tail))
         .await
         .unwrap();
+    let stands = store.resumable(&key, Some(&state)).await;
+    assert_eq!(stands.unwrap(), PART as u64);
     let mut upload = store.resume(key, Some(&state)).await.unwrap();
     assert_eq!(upload.offset(), PART as u64);
     upload

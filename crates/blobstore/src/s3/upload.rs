@@ -72,12 +72,8 @@ impl S3Upload {
             return Ok(Self::begin(shared, key));
         };
         let (parts, hasher) = match &state.place {
-            Place::S3(parts) => (parts.clone(), Hasher::restore(&state.hash)?),
             Place::Directory if state.offset() == 0 => Default::default(),
-            Place::Directory => {
-                let why = "the upload was begun on another backend";
-                return Err(Error::BadState(why.to_owned()));
-            }
+            _ => (parts_of(state)?.clone(), Hasher::restore(&state.hash)?),
         };
         if hasher.position() != parts.done.len() as u64 * PART {
             return Err(Error::BadState("hash and parts disagree".to_owned()));
@@ -444,6 +440,16 @@ impl Drop for S3Upload {
                 }
             });
         }
+    }
+}
+
+/// What a bucket has of an upload; refuses what another backend has.
+pub(super) fn parts_of(state: &UploadState) -> Result<&Parts> {
+    match &state.place {
+        Place::S3(parts) => Ok(parts),
+        Place::Directory => Err(Error::BadState(
+            "the upload was begun on another backend".to_owned(),
+        )),
     }
 }
 

@@ -8,6 +8,7 @@ use naru_registry::garbage_collection::Sweep;
 use naru_registry::{Caller, Error};
 
 use crate::World;
+use crate::fsck::file_of;
 use crate::kit::{
     APP, HOUR, append, begin, chunk, chunk_at, collect, digest_of, eventually, finish, noise,
     objects, offset, slow_chunk, stat, target,
@@ -39,6 +40,49 @@ async fn an_upload_goes_on_in_another_process_where_the_last_answer_said() {
         .unwrap();
     let found = blob(&world.registry, &octocat, APP, &digest).await.unwrap();
     assert_eq!(found, content);
+}
+
+#[tokio::test]
+async fn after_a_power_cut_that_shortened_an_upload_it_stands_where_its_file_ends() {
+    let world = World::new().await;
+    if !world.is_embedded() {
+        return;
+    }
+    let octocat = world.person("octocat").await;
+    let content = noise("power cut", 100_000);
+    let id = begin(&world.registry, &octocat, APP).await;
+    append(&world.registry, &octocat, APP, &id, chunk(&content))
+        .await
+        .unwrap();
+    let file = file_of(&world, &content);
+    let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.set_len(60_000).unwrap();
+    let other = world.another().await;
+    assert_eq!(offset(&other, &octocat, APP, &id).await.unwrap(), 60_000);
+    let rest = chunk_at(60_000, &content[60_000..]);
+    append(&other, &octocat, APP, &id, rest).await.unwrap();
+    let digest = digest_of(&content);
+    finish(&other, &octocat, APP, &id, &digest, b"")
+        .await
+        .unwrap();
+    assert_eq!(blob(&other, &octocat, APP, &digest).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn an_upload_whose_bytes_are_gone_is_unknown() {
+    let world = World::new().await;
+    if !world.is_embedded() {
+        return;
+    }
+    let octocat = world.person("octocat").await;
+    let content = noise("gone", 1000);
+    let id = begin(&world.registry, &octocat, APP).await;
+    append(&world.registry, &octocat, APP, &id, chunk(&content))
+        .await
+        .unwrap();
+    std::fs::remove_file(file_of(&world, &content)).unwrap();
+    let gone = offset(&world.registry, &octocat, APP, &id).await;
+    assert!(matches!(gone, Err(Error::UploadUnknown)), "{gone:?}");
 }
 
 #[tokio::test]
