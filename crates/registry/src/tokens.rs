@@ -43,7 +43,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Refused`] unless it is the user in person, or the machine; [`Error::Invalid`] for
-    /// an organization, which has no tokens, and for a note that is too long.
+    /// an organization, which has no tokens, and for a note that is too long; [`Error::Conflict`]
+    /// for a suspended user, whose tokens would not work.
     pub async fn create_token(
         &self,
         caller: &Caller,
@@ -54,10 +55,16 @@ impl Registry {
         let mut tx = self.db.write().await?;
         let permission = AccountPermission::ManageCredentials;
         let account = access::account(&mut tx, caller, user, permission).await?;
-        if accounts::user(&mut tx, account.id()).await?.is_none() {
-            return Err(Error::Invalid(format!(
-                "{user} is an organization; only users have tokens"
-            )));
+        match accounts::user(&mut tx, account.id()).await? {
+            Some(found) if found.suspended_at.is_none() => {}
+            Some(_) => {
+                let text = format!("{user} is suspended, so a token would not work");
+                return Err(Error::Conflict(text));
+            }
+            None => {
+                let text = format!("{user} is an organization; only users have tokens");
+                return Err(Error::Invalid(text));
+            }
         }
         let holder = TokenHolder::User {
             user: account.id(),

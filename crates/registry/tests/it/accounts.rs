@@ -1,9 +1,10 @@
 //! People, organizations, teams.
 
 use naru_model::policy::Refusal;
-use naru_model::{OrganizationRole, PackagePermission, Role, TeamRole, TeamSlug};
+use naru_model::{Lifetime, OrganizationRole, PackagePermission, Role, TeamRole, TeamSlug};
 use naru_registry::accounts::NewUser;
 use naru_registry::packages::GrantTo;
+use naru_registry::tokens::TokenWish;
 use naru_registry::{BadCredential, Caller, Error};
 
 use crate::world::{container, nobody};
@@ -161,6 +162,38 @@ async fn a_password_is_checked_changed_and_never_betrays_who_exists() {
         wrong,
         Err(Error::BadCredential(BadCredential::Unknown))
     ));
+}
+
+#[tokio::test]
+async fn a_suspended_user_is_given_no_token() {
+    let world = World::new().await;
+    world.user("octocat").await;
+    let system = Caller::system();
+    let create = async || {
+        let wish = TokenWish {
+            scopes: "read:packages".parse().unwrap(),
+            lifetime: Lifetime::Never,
+            note: String::new(),
+        };
+        let login = name("octocat");
+        world.registry.create_token(&system, &login, wish).await
+    };
+    world
+        .registry
+        .suspend_user(&system, &name("octocat"))
+        .await
+        .unwrap();
+    let refused = create().await;
+    assert!(
+        matches!(&refused, Err(Error::Conflict(text)) if text.contains("suspended")),
+        "{refused:?}"
+    );
+    world
+        .registry
+        .unsuspend_user(&system, &name("octocat"))
+        .await
+        .unwrap();
+    assert!(create().await.is_ok());
 }
 
 #[tokio::test]
