@@ -77,7 +77,7 @@ impl Registry {
     /// # Errors
     /// [`Error::Conflict`] after a jump that nobody has confirmed.
     pub(crate) async fn believe_clock(&self, watch: &mut ClockWatch) -> Result<()> {
-        let tolerance = self.settings.leases().lease / 2;
+        let tolerance = self.clock_tolerance();
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let seen = instance::get(&mut tx, SEEN)
@@ -98,6 +98,27 @@ impl Registry {
             .filter(|jumped| !jumped.is_empty());
         tx.commit().await?;
         held.map_or(Ok(()), |jumped| Err(held_by(&jumped)))
+    }
+
+    /// The time, as long as the clock has not jumped since `watch` began: for each batch of a run.
+    /// After a jump the collector is held, as by [`Registry::believe_clock`].
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] after a jump.
+    pub(crate) async fn trusted_now(&self, watch: &ClockWatch) -> Result<Moment> {
+        let now = self.clock.now();
+        let Some(jump) = watch.jump(now, Instant::now(), self.clock_tolerance()) else {
+            return Ok(now);
+        };
+        let jumped = format!("{jump} at {now}");
+        let mut tx = self.db.write().await?;
+        instance::put(&mut tx, JUMPED, &jumped).await?;
+        tx.commit().await?;
+        Err(held_by(&jumped))
+    }
+
+    fn clock_tolerance(&self) -> Duration {
+        self.settings.leases().lease / 2
     }
 
     /// Says that the clock is right: a person runs the collector by hand.

@@ -21,6 +21,7 @@ use naru_model::{Moment, PackageId};
 use naru_oci::Digest;
 
 use crate::Registry;
+use crate::clock_watch::ClockWatch;
 use crate::commit::Outdated;
 use crate::error::Result;
 
@@ -60,46 +61,69 @@ pub enum Sweep {
     Full,
 }
 
+/// One run: what it did so far, who hears of it, and the clock that it goes by. A run may take
+/// hours, and what is due is asked anew for each batch, so the clock is looked at before each.
+struct Run<'a> {
+    done: Collected,
+    progress: &'a (dyn Fn(&Collected) + Send + Sync),
+    clock: ClockWatch,
+}
+
+impl Run<'_> {
+    fn tell(&self) {
+        (self.progress)(&self.done);
+    }
+}
+
 impl Registry {
     /// Runs the collector once. `progress` hears of each step.
     ///
     /// # Errors
-    /// Those of the database and the blob store; what was done before stays done.
+    /// [`Error::Conflict`](crate::Error::Conflict) when the clock jumps meanwhile; those of the
+    /// database and the blob store. What was done before stays run.done.
     pub async fn collect_garbage(
         &self,
         sweep: Sweep,
         progress: &(dyn Fn(&Collected) + Send + Sync),
     ) -> Result<Collected> {
-        let mut done = Collected::default();
+        let mut run = Run {
+            done: Collected::default(),
+            progress,
+            clock: ClockWatch::start(self.clock.now()),
+        };
+        self.end_uploads(&mut run).await?;
+        self.purge_bin(&mut run).await?;
+        self.unlink(&mut run).await?;
+        if sweep == Sweep::Full {
+            self.sweep_blobs(&mut run).await?;
+            self.sweep_objects(&mut run).await?;
+        }
+        self.empty_trash(&mut run).await?;
+        Ok(run.done)
+    }
+
+    /// Ends uploads that were given up.
+    async fn end_uploads(&self, run: &mut Run<'_>) -> Result<()> {
         loop {
+            self.trusted_now(&run.clock).await?;
             let ended = self.expire_uploads(BATCH).await?;
-            done.uploads += ended;
-            progress(&done);
+            run.done.uploads += ended;
+            run.tell();
             if ended == 0 {
-                break;
+                return Ok(());
             }
         }
-        self.purge_bin(&mut done, progress).await?;
-        self.unlink(&mut done, progress).await?;
-        if sweep == Sweep::Full {
-            self.sweep_blobs(&mut done, progress).await?;
-            self.sweep_objects(&mut done, progress).await?;
-        }
-        self.empty_trash(&mut done, progress).await?;
-        Ok(done)
     }
 
     /// Purges versions and packages whose time in the bin is over.
-    async fn purge_bin(
-        &self,
-        done: &mut Collected,
-        progress: &(dyn Fn(&Collected) + Send + Sync),
-    ) -> Result<()> {
-        let before = self.clock.now().minus(self.settings.bin_time());
+    async fn purge_bin(&self, run: &mut Run<'_>) -> Result<()> {
+        let before = self.trusted_now(&run.clock).await?;
+        let before = before.minus(self.settings.bin_time());
         let mut tx = self.db.write().await?;
         packages::bin_overdue(&mut tx, before, BATCH).await?;
         tx.commit().await?;
         loop {
+            self.trusted_now(&run.clock).await?;
             let mut conn = self.db.read().await?;
             let found = versions::packages_to_purge(&mut conn, before, BATCH).await?;
             drop(conn);
@@ -107,8 +131,8 @@ impl Registry {
             for package in found {
                 purged += self.purge_bin_of(package, before).await?;
             }
-            done.versions += purged;
-            progress(done);
+            run.done.versions += purged;
+            run.tell();
             if purged == 0 {
                 break;
             }
@@ -117,7 +141,7 @@ impl Registry {
         let purged = packages::purge_empty(&mut tx, before, BATCH).await?;
         let outdated = Outdated::default().and_access(purged > 0);
         self.commit(tx, outdated).await?;
-        done.packages += purged;
+        run.done.packages += purged;
         Ok(())
     }
 
@@ -135,30 +159,27 @@ impl Registry {
     }
 
     /// Removes loose links, and condemns the blobs that lost their last one.
-    async fn unlink(
-        &self,
-        done: &mut Collected,
-        progress: &(dyn Fn(&Collected) + Send + Sync),
-    ) -> Result<()> {
+    async fn unlink(&self, run: &mut Run<'_>) -> Result<()> {
         loop {
-            let now = self.clock.now();
+            let now = self.trusted_now(&run.clock).await?;
             let mut tx = self.db.write().await?;
             let loose = collector::unlink(&mut tx, now, BATCH).await?;
             tx.commit().await?;
             if loose.is_empty() {
                 break;
             }
-            done.links += loose.len();
+            run.done.links += loose.len();
             let digests: Vec<&str> = loose.iter().map(Digest::as_str).collect();
             let after = now.plus(self.settings.trash_delay());
             let mut tx = self.db.write().await?;
-            done.condemned += collector::condemn(&mut tx, &digests, after).await?;
+            run.done.condemned += collector::condemn(&mut tx, &digests, after).await?;
             tx.commit().await?;
-            progress(done);
+            run.tell();
         }
         loop {
+            let now = self.trusted_now(&run.clock).await?;
             let mut tx = self.db.write().await?;
-            let parked = collector::park_held(&mut tx, self.clock.now(), BATCH).await?;
+            let parked = collector::park_held(&mut tx, now, BATCH).await?;
             tx.commit().await?;
             if parked == 0 {
                 return Ok(());
@@ -167,11 +188,7 @@ impl Registry {
     }
 
     /// Condemns blobs without links, wherever they come from.
-    async fn sweep_blobs(
-        &self,
-        done: &mut Collected,
-        progress: &(dyn Fn(&Collected) + Send + Sync),
-    ) -> Result<()> {
+    async fn sweep_blobs(&self, run: &mut Run<'_>) -> Result<()> {
         let mut after = String::new();
         loop {
             let mut conn = self.db.read().await?;
@@ -182,29 +199,28 @@ impl Registry {
             };
             after = last.as_str().to_owned();
             let digests: Vec<&str> = loose.iter().map(Digest::as_str).collect();
-            let delete_after = self.clock.now().plus(self.settings.trash_delay());
+            let now = self.trusted_now(&run.clock).await?;
+            let delete_after = now.plus(self.settings.trash_delay());
             let mut tx = self.db.write().await?;
-            done.condemned += collector::condemn(&mut tx, &digests, delete_after).await?;
+            run.done.condemned += collector::condemn(&mut tx, &digests, delete_after).await?;
             tx.commit().await?;
-            progress(done);
+            run.tell();
         }
     }
 
     /// Puts objects that no row knows into the trash, never straight into the void: a row may be
     /// about to be written.
-    async fn sweep_objects(
-        &self,
-        done: &mut Collected,
-        progress: &(dyn Fn(&Collected) + Send + Sync),
-    ) -> Result<()> {
+    async fn sweep_objects(&self, run: &mut Run<'_>) -> Result<()> {
         use futures_util::TryStreamExt;
 
-        let before = self.clock.now().minus(ORPHAN_AGE).as_micros() / 1000;
+        let now = self.trusted_now(&run.clock).await?;
+        let before = now.minus(ORPHAN_AGE).as_micros() / 1000;
         let mut objects = self.blobs.list(u64::try_from(before).unwrap_or(0));
         while let Some(object) = objects.try_next().await? {
+            self.trusted_now(&run.clock).await?;
             if self.discard_unknown(&object.key).await? {
-                done.orphans += 1;
-                progress(done);
+                run.done.orphans += 1;
+                run.tell();
             }
         }
         Ok(())
@@ -228,14 +244,11 @@ impl Registry {
     }
 
     /// Removes objects whose time in the trash is over.
-    async fn empty_trash(
-        &self,
-        done: &mut Collected,
-        progress: &(dyn Fn(&Collected) + Send + Sync),
-    ) -> Result<()> {
+    async fn empty_trash(&self, run: &mut Run<'_>) -> Result<()> {
         loop {
+            let now = self.trusted_now(&run.clock).await?;
             let mut conn = self.db.read().await?;
-            let due = collector::due(&mut conn, self.clock.now(), BATCH).await?;
+            let due = collector::due(&mut conn, now, BATCH).await?;
             drop(conn);
             if due.is_empty() {
                 return Ok(());
@@ -244,7 +257,10 @@ impl Registry {
             for row in &due {
                 match self.remove_object(row).await {
                     Ok(()) => removed.push(row.storage_key.as_str()),
-                    Err(error) => self.put_off(row, &error.to_string(), done).await?,
+                    Err(error) => {
+                        self.put_off(row, &error.to_string()).await?;
+                        run.done.failed += 1;
+                    }
                 }
             }
             let mut tx = self.db.write().await?;
@@ -252,8 +268,8 @@ impl Registry {
                 collector::forget(&mut tx, key).await?;
             }
             tx.commit().await?;
-            done.removed += removed.len();
-            progress(done);
+            run.done.removed += removed.len();
+            run.tell();
         }
     }
 
@@ -271,7 +287,7 @@ impl Registry {
         Ok(())
     }
 
-    async fn put_off(&self, row: &TrashRow, error: &str, done: &mut Collected) -> Result<()> {
+    async fn put_off(&self, row: &TrashRow, error: &str) -> Result<()> {
         tracing::warn!(
             key = row.storage_key,
             error,
@@ -285,7 +301,6 @@ impl Registry {
         let mut tx = self.db.write().await?;
         collector::retry_at(&mut tx, &row.storage_key, later).await?;
         tx.commit().await?;
-        done.failed += 1;
         Ok(())
     }
 }

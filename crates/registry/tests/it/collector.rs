@@ -14,7 +14,7 @@ use crate::kit::{
     is_unknown, manifest_of, mount, noise, objects, push_artifact, push_blob, put_manifest, stat,
     target,
 };
-use crate::world::{blob, container};
+use crate::world::{START, blob, container};
 
 /// A layer that no other test has.
 const LAYER: &[u8] = b"a layer of several words";
@@ -430,7 +430,7 @@ async fn a_damaged_blob_is_healed_by_the_next_push() {
     let mut tx = db.write().await.unwrap();
     let row = links::blob(&mut tx, &layer).await.unwrap().unwrap();
     assert!(
-        links::mark_damaged(&mut tx, &layer, &row.storage_key, crate::world::START)
+        links::mark_damaged(&mut tx, &layer, &row.storage_key, START)
             .await
             .unwrap()
     );
@@ -478,7 +478,7 @@ async fn objects_that_no_row_knows_go_after_two_days_and_the_delay() {
         .await
         .unwrap();
     // A crash between the bytes and their row leaves this.
-    let began = u64::try_from(crate::world::START.as_seconds() * 1000).unwrap();
+    let began = u64::try_from(START.as_seconds() * 1000).unwrap();
     let key = naru_blobstore::StorageKey::fresh(began, [5; 12]);
     let mut orphan = world.blobs().begin(key).unwrap();
     orphan
@@ -520,7 +520,7 @@ async fn what_a_crash_left_between_link_and_blob_is_found_by_a_full_sweep() {
     let layer = push_blob(&world, &octocat, APP, LAYER).await;
     let db = world.db().await;
     let mut tx = db.write().await.unwrap();
-    let later = crate::world::START.plus(25 * HOUR);
+    let later = START.plus(25 * HOUR);
     let loose = naru_metadata::collector::unlink(&mut tx, later, 9)
         .await
         .unwrap();
@@ -546,5 +546,26 @@ async fn a_digest_that_comes_back_while_its_old_bytes_wait_gets_new_ones() {
     assert_eq!(
         blob(&world.registry, &octocat, APP, &layer).await.unwrap(),
         LAYER
+    );
+}
+
+/// What is due is asked anew for each batch, so a jump in the middle of a run counts as one before.
+#[tokio::test]
+async fn a_clock_that_jumps_in_the_middle_of_a_run_ends_it_before_the_next_batch() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let layer = push_blob(&world, &octocat, APP, LAYER).await;
+    let clock = world.clock.clone();
+    let jumped = std::sync::Once::new();
+    let jumps = |_: &Collected| jumped.call_once(|| clock.advance(48 * HOUR));
+    let ended = world.registry.collect_garbage(Sweep::Full, &jumps).await;
+    let Err(Error::Conflict(text)) = ended else {
+        panic!("{ended:?}");
+    };
+    assert!(text.contains("minutes ahead"), "{text}");
+    world.clock.set(START);
+    assert_eq!(
+        stat(&world.registry, &octocat, APP, &layer).await.unwrap(),
+        LAYER.len() as u64
     );
 }
