@@ -254,19 +254,45 @@ impl Registry {
         packages::end_bin_time(&mut tx, None, self.end_of_bin_time()).await?;
         tx.commit().await?;
         loop {
-            let mut tx = self.db.write().await?;
             let before = just_after(self.clock.now());
+            let mut tx = self.db.write().await?;
             let binned = packages::bin_overdue(&mut tx, before, BATCH).await?;
-            let found = versions::purge_candidates(&mut tx, before, BATCH).await?;
-            self.purge_versions(&mut tx, caller, &found, options)
-                .await?;
             tx.commit().await?;
-            done.versions += found.len();
+            let mut conn = self.db.read().await?;
+            let found = versions::packages_to_purge(&mut conn, before, BATCH).await?;
+            drop(conn);
+            let mut purged = 0;
+            for package in found {
+                let before = Some(before);
+                purged += self.purge_batch(caller, package, before, options).await?;
+            }
+            done.versions += purged;
             progress(done);
-            if binned == 0 && found.is_empty() {
+            if binned == 0 && purged == 0 {
                 return Ok(());
             }
         }
+    }
+
+    /// Purges a batch of one package: of what was deleted before a moment, or of all its bin.
+    /// Returns how many.
+    async fn purge_batch(
+        &self,
+        caller: &Caller,
+        package: PackageId,
+        deleted_before: Option<Moment>,
+        options: PurgeOptions,
+    ) -> Result<usize> {
+        let mut tx = self.db.write().await?;
+        packages::lock(&mut tx, package).await?;
+        let found = match deleted_before {
+            Some(before) => versions::purge_candidates_of(&mut tx, package, before, BATCH).await?,
+            None => versions::purgeable_of(&mut tx, package, BATCH).await?,
+        };
+        self.purge_versions(&mut tx, caller, package, &found, options)
+            .await?;
+        tx.commit().await?;
+        Ok(found.len())
     }
 
     async fn purge_package(
@@ -282,18 +308,10 @@ impl Registry {
         packages::end_bin_time(&mut tx, Some(package), self.end_of_bin_time()).await?;
         tx.commit().await?;
         loop {
-            let mut tx = self.db.write().await?;
-            let found = versions::purgeable_of(&mut tx, package, BATCH).await?;
-            let found: Vec<_> = found
-                .into_iter()
-                .map(|version| (package, version))
-                .collect();
-            self.purge_versions(&mut tx, caller, &found, options)
-                .await?;
-            tx.commit().await?;
-            done.versions += found.len();
+            let purged = self.purge_batch(caller, package, None, options).await?;
+            done.versions += purged;
             progress(done);
-            if found.is_empty() {
+            if purged == 0 {
                 break;
             }
         }
@@ -314,20 +332,25 @@ impl Registry {
     ) -> Result<()> {
         let named = self.packages_named(path).await?;
         let mut tx = self.db.write().await?;
-        let found = in_bin(&mut tx, &named, version).await?;
-        self.purge_versions(&mut tx, caller, &[found], options)
+        for package in &named {
+            packages::lock(&mut tx, *package).await?;
+        }
+        let (package, found) = in_bin(&mut tx, &named, version).await?;
+        self.purge_versions(&mut tx, caller, package, &[found], options)
             .await?;
         tx.commit().await?;
         done.versions += 1;
         Ok(())
     }
 
-    /// Purges versions that were found in the bin by the same transaction.
+    /// Purges versions that were found in the bin by the same transaction, which has locked their
+    /// package first, as pushes do: two that lock in the same order never wait for one another.
     async fn purge_versions(
         &self,
         conn: &mut Conn,
         caller: &Caller,
-        found: &[(PackageId, VersionId)],
+        package: PackageId,
+        found: &[VersionId],
         options: PurgeOptions,
     ) -> Result<()> {
         let now = self.clock.now();
@@ -336,11 +359,11 @@ impl Registry {
         } else {
             now.plus(self.settings.leases().lease)
         };
-        for (package, version) in found {
-            versions::purge(conn, *package, *version, lease).await?;
+        for version in found {
+            versions::purge(conn, package, *version, lease).await?;
             let mut event = caller.event(EventKind::VersionPurged, now);
-            if let Some(found) = packages::find(conn, *package).await? {
-                event = event.on_package(found.owner, *package);
+            if let Some(found) = packages::find(conn, package).await? {
+                event = event.on_package(found.owner, package);
             }
             events::record(conn, event.on_version(*version)).await?;
         }

@@ -1,11 +1,15 @@
 //! Purging frees space.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::TryStreamExt;
 use naru_registry::purge::{PurgeOptions, PurgeTarget, Purged};
 use naru_registry::versions::VersionRef;
 use naru_registry::{Caller, Error, Result};
 
 use crate::World;
+use crate::kit::{APP, delete_manifest, digest_of, manifest_with, push_blob, put_manifest};
 use crate::world::container;
 
 async fn purge(world: &World, target: &PurgeTarget, at_once: bool) -> Result<Purged> {
@@ -222,4 +226,70 @@ async fn only_administrators_of_the_instance_purge() {
         .purge(&octocat, &PurgeTarget::Bin, options, &|_| {})
         .await;
     assert!(matches!(purged, Err(Error::Refused(_))));
+}
+
+/// Both touch the links of the same blobs; in another order each would wait for the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_purge_and_the_pushes_beside_it_do_not_keep_each_other_from_their_end() {
+    let world = Arc::new(World::new().await);
+    let octocat = world.person("octocat").await;
+    push_blob(&world, &octocat, APP, b"{}").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let purger = tokio::spawn({
+        let (world, stop) = (Arc::clone(&world), Arc::clone(&stop));
+        async move {
+            let package = PurgeTarget::Package(container(APP));
+            let mut purged = 0;
+            while !stop.load(Ordering::Relaxed) {
+                world.clock.advance(std::time::Duration::from_millis(10));
+                for target in [&PurgeTarget::Bin, &package] {
+                    purged += purge(&world, target, false).await.unwrap().versions;
+                }
+            }
+            purged
+        }
+    });
+    let pushers: Vec<_> = (0..6)
+        .map(|number| {
+            let (world, octocat) = (Arc::clone(&world), octocat.clone());
+            tokio::spawn(async move { push_and_delete(&world, &octocat, number).await })
+        })
+        .collect();
+    for pusher in pushers {
+        pusher.await.unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(purger.await.unwrap() > 0, "something was purged meanwhile");
+}
+
+/// Artifacts of one layer each, then one of all these layers; and deletes them.
+async fn push_and_delete(world: &World, caller: &Caller, number: usize) {
+    let layers: Vec<Vec<u8>> = (0..6)
+        .map(|layer| format!("layer {layer} of {number}").into_bytes())
+        .collect();
+    let mut layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    for layer in &layers {
+        push_blob(world, caller, APP, layer).await;
+    }
+    for round in 0..12 {
+        layers.rotate_left(1);
+        let mut pushed = Vec::new();
+        for named in layers.chunks(1).chain([layers.as_slice()]) {
+            let note = format!(",\"annotations\":{{\"of\":\"{number} {round}\"}}");
+            let content = manifest_with(named, &note);
+            pushed.push(digest_of(content.as_bytes()));
+            let tag = format!("t{number}");
+            put_manifest(world, caller, APP, &tag, content)
+                .await
+                .unwrap();
+            if pushed.len() == layers.len() {
+                for digest in pushed.drain(..) {
+                    delete_manifest(world, caller, APP, &digest).await.unwrap();
+                }
+            }
+        }
+        for digest in pushed {
+            delete_manifest(world, caller, APP, &digest).await.unwrap();
+        }
+    }
 }
