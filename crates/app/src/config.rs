@@ -26,8 +26,8 @@ use std::path::PathBuf;
 
 use naru_blobstore::BlobStoreSettings;
 use naru_metadata::DatabaseSettings;
-use naru_server::HostSettings;
 use naru_server::listen::{LimitsSettings, ListenSettings, TlsSettings};
+use naru_server::{HostSettings, RestSettings};
 use serde::Deserialize;
 use toml::Value;
 
@@ -44,6 +44,8 @@ pub use problem::Problem;
 pub struct Config {
     /// How the instance is called.
     pub server: HostSettings,
+    /// How often the REST API may be asked.
+    pub rest: RestSettings,
     /// Where to listen.
     pub listen: ListenSettings,
     /// Encryption.

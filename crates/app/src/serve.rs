@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use naru_registry::jobs::Runner;
 use naru_server::listen::{Drained, Endpoint, Listener, Shutdown, Tls};
-use naru_server::{Metrics, Site, SiteDoor};
+use naru_server::{Metrics, Site, SiteDoor, SiteSettings};
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -139,7 +139,11 @@ impl Doors {
         let site = |door| {
             let registry = Arc::clone(&instance.registry);
             let metrics = Arc::clone(&self.metrics);
-            Site::new(registry, config.server.clone(), metrics, door, &process)
+            let settings = SiteSettings {
+                hosts: config.server.clone(),
+                rest: config.rest.clone(),
+            };
+            Site::new(registry, settings, metrics, door, &process)
         };
         let internal = self.internal.is_some();
         let public = site(SiteDoor::Public { internal });

@@ -98,13 +98,15 @@ macro_rules! package_columns {
 }
 
 /// The packages of account `$1`, live, of type `$2` and visibility `$3` if given, below number
-/// `$4`; `visible` is the rest of the condition.
+/// `$4`, at most `$5` after the first `$6`; `visible` is the rest of the condition.
 macro_rules! visible {
     ($visible:expr) => {
         concat!(
             "SELECT ",
             package_columns!(),
-            " FROM packages p JOIN accounts o ON o.id = p.owner_id
+            ", (SELECT CAST(COUNT(*) AS BIGINT) FROM versions v
+                WHERE v.package_id = p.id AND v.deleted_at IS NULL) AS version_count
+            FROM packages p JOIN accounts o ON o.id = p.owner_id
             ",
             join_followed_repository!(),
             "WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
@@ -113,7 +115,7 @@ macro_rules! visible {
                 WHEN 'container' THEN p.visibility ELSE COALESCE(r.visibility, 'private') END)
             AND p.id < $4 AND ",
             $visible,
-            " ORDER BY p.id DESC LIMIT $5"
+            " ORDER BY p.id DESC LIMIT $5 OFFSET $6"
         )
     };
 }
@@ -162,30 +164,30 @@ statements! {
 
     VISIBLE_TO_ANYBODY = visible!("p.package_type = 'container' AND p.visibility = 'public'");
     VISIBLE_TO_USER = visible!("
-            EXISTS (SELECT 1 FROM accounts u WHERE u.id = $6 AND u.kind = 'user'
+            EXISTS (SELECT 1 FROM accounts u WHERE u.id = $7 AND u.kind = 'user'
                 AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
             AND (CASE p.package_type WHEN 'container' THEN p.visibility
                     ELSE COALESCE(r.visibility, 'private') END <> 'private'
-                OR (o.kind = 'user' AND o.id = $6)
+                OR (o.kind = 'user' AND o.id = $7)
                 OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
-                    WHERE m.organization_id = o.id AND m.user_id = $6 AND m.role = 'owner'))
+                    WHERE m.organization_id = o.id AND m.user_id = $7 AND m.role = 'owner'))
                 OR (p.package_type = 'container'
                     AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
-                        WHERE m.organization_id = o.id AND m.user_id = $6))
+                        WHERE m.organization_id = o.id AND m.user_id = $7))
                     AND (EXISTS (SELECT 1 FROM package_users g
-                            WHERE g.package_id = p.id AND g.user_id = $6)
+                            WHERE g.package_id = p.id AND g.user_id = $7)
                         OR EXISTS (SELECT 1 FROM package_teams g
-                            JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $6
+                            JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $7
                             WHERE g.package_id = p.id)))
                 OR ((p.package_type = 'docker' OR p.inherit_access = 1)
                     AND (EXISTS (SELECT 1 FROM repository_users c
-                            WHERE c.repository_id = r.id AND c.user_id = $6)
+                            WHERE c.repository_id = r.id AND c.user_id = $7)
                         OR EXISTS (SELECT 1 FROM repository_teams c
-                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $6
+                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $7
                             WHERE c.repository_id = r.id))))");
     VISIBLE_TO_WORKFLOW = visible!("
             EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
-                WHERE w.id = $6 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
+                WHERE w.id = $7 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
                     AND wo.suspended_at IS NULL
                     AND (CASE p.package_type WHEN 'container' THEN p.visibility
                             ELSE COALESCE(r.visibility, 'private') END <> 'private'
@@ -454,6 +456,24 @@ impl FromRow for PackagePath {
     }
 }
 
+/// A package as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPackage {
+    /// Its record.
+    pub package: Package,
+    /// How many versions it has, deleted ones not counted.
+    pub version_count: u64,
+}
+
+impl FromRow for ListedPackage {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            package: Package::from_row(row)?,
+            version_count: row.get("version_count")?,
+        })
+    }
+}
+
 /// Which packages of an account are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct PackageFilter {
@@ -475,13 +495,14 @@ pub async fn visible_packages(
     principal: &Principal,
     filter: PackageFilter,
     cursor: Cursor,
-) -> Result<Page<Package>> {
+) -> Result<Page<ListedPackage>> {
     let mut args = vec![
         filter.owner.into(),
         filter.package_type.map(PackageType::as_str).into(),
         filter.visibility.map(Visibility::as_str).into(),
         cursor.below().into(),
         cursor.rows().into(),
+        cursor.skipped().into(),
     ];
     let statement = match principal {
         Principal::Anonymous { .. } => VISIBLE_TO_ANYBODY,
@@ -496,8 +517,8 @@ pub async fn visible_packages(
         Principal::System => VISIBLE_TO_SYSTEM,
     };
     let rows = conn.all(statement, &args).await?;
-    Ok(Page::cut(rows, cursor, |package: &Package| {
-        package.id.get()
+    Ok(Page::cut(rows, cursor, |listed: &ListedPackage| {
+        listed.package.id.get()
     }))
 }
 

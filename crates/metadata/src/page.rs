@@ -6,6 +6,8 @@
 pub struct Cursor {
     /// The number of the last row of the page before; `None` for the first page.
     pub after: Option<i64>,
+    /// How many rows to leave out first: for pages that are asked for by number.
+    pub skip: usize,
     /// How many rows at most.
     pub limit: usize,
 }
@@ -14,7 +16,11 @@ impl Cursor {
     /// The first page.
     #[must_use]
     pub const fn first(limit: usize) -> Self {
-        Self { after: None, limit }
+        Self {
+            after: None,
+            skip: 0,
+            limit,
+        }
     }
 
     /// The page after this number.
@@ -22,6 +28,7 @@ impl Cursor {
     pub const fn after(number: i64, limit: usize) -> Self {
         Self {
             after: Some(number),
+            skip: 0,
             limit,
         }
     }
@@ -29,6 +36,11 @@ impl Cursor {
     /// For a list that begins with the highest number: what all rows of the page are below.
     pub(crate) fn below(self) -> i64 {
         self.after.unwrap_or(i64::MAX)
+    }
+
+    /// How many rows are left out first.
+    pub(crate) fn skipped(self) -> i64 {
+        i64::try_from(self.skip).unwrap_or(i64::MAX)
     }
 
     /// One row more than the page has, to learn whether there is another page.

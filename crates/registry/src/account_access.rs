@@ -7,8 +7,8 @@
 use naru_metadata::{Conn, Tx, accounts, changes, grants};
 use naru_model::policy::{self, Refusal};
 use naru_model::{
-    Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Principal,
-    RepositoryId, RepositoryPath, RepositoryPermission,
+    Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Permission,
+    Principal, RepositoryId, RepositoryPath, RepositoryPermission, User,
 };
 
 use crate::commit::Outdated;
@@ -102,6 +102,26 @@ pub(crate) async fn profile(
     }
     let found = accounts::find(conn, name).await?;
     found.ok_or_else(|| Error::AccountUnknown(name.to_string()))
+}
+
+/// The caller's own account: no scope is needed to know who one is.
+///
+/// # Errors
+/// [`Error::Refused`] for nobody, and for a workflow, which is no user.
+pub(crate) async fn myself(conn: &mut Conn, caller: &Caller) -> Result<User> {
+    let refusal = match &caller.principal {
+        Principal::User { user, .. } => {
+            if let Some(user) = accounts::user(conn, *user).await? {
+                return Ok(user);
+            }
+            Refusal::Unauthenticated
+        }
+        Principal::Workflow { .. } => Refusal::Installation {
+            permission: Permission::ManageCredentials,
+        },
+        Principal::Anonymous { .. } | Principal::System => Refusal::Unauthenticated,
+    };
+    Err(Error::Refused(refusal))
 }
 
 /// As [`account`], of an organization: that a user has no members or teams is no refusal.

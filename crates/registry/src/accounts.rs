@@ -78,6 +78,15 @@ impl Registry {
         access::profile(&mut conn, caller, login).await
     }
 
+    /// The caller's own account.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for who is no user.
+    pub async fn me(&self, caller: &Caller) -> Result<User> {
+        let mut conn = self.db.read().await?;
+        access::myself(&mut conn, caller).await
+    }
+
     /// Suspends a user: from now on nothing may be done with the account.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ use std::sync::Arc;
 
 use naru_blobstore::{BlobStore, StorageKey};
 use naru_metadata::Db;
-use naru_model::{Clock, Random};
+use naru_model::{Clock, Moment, Random};
 use naru_oci::UploadId;
 
 pub use cache::CachedManifest;
@@ -137,6 +137,12 @@ impl Registry {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What time it is, by the clock that decisions are made with.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// Forgets what was remembered of access, because something that decides it was changed.

@@ -1,6 +1,7 @@
 //! Packages: listed, shown, deleted and restored; who may do what with them; the source
 //! repository they are linked to.
 
+pub use naru_metadata::grants::ListedPackage;
 use naru_metadata::grants::PackageFilter;
 use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages, repositories};
 use naru_model::{
@@ -67,7 +68,7 @@ impl Registry {
         owner: &AccountName,
         wanted: WantedPackages,
         cursor: Cursor,
-    ) -> Result<Page<Package>> {
+    ) -> Result<Page<ListedPackage>> {
         let mut conn = self.db.read().await?;
         let permission = AccountPermission::ListPackages;
         let found = account_access::account(&mut conn, caller, owner, permission).await?;

@@ -78,6 +78,12 @@ pub struct Arrival {
     pub host: String,
     /// How clients reach it.
     pub scheme: Scheme,
+    /// The host of the web pages.
+    pub web: String,
+    /// The host of the container registry.
+    pub containers: String,
+    /// Where the REST API begins, if it is at this host.
+    pub rest: Option<RestBase>,
     /// The address that limits are counted for.
     pub client: Option<IpAddr>,
 }
@@ -87,6 +93,63 @@ impl Arrival {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("{}://{}", self.scheme.as_str(), self.host)
+    }
+
+    /// `https://example.com`: where the pages are.
+    #[must_use]
+    pub fn web_origin(&self) -> String {
+        format!("{}://{}", self.scheme.as_str(), self.web)
+    }
+
+    /// `https://example.com/api/v3`, or `https://api.example.com`: what REST addresses begin with.
+    #[must_use]
+    pub fn api_origin(&self, base: RestBase) -> String {
+        match base {
+            RestBase::Path => format!("{}{}", self.web_origin(), RestBase::PREFIX),
+            RestBase::Host => self.origin(),
+        }
+    }
+}
+
+/// Where the REST API begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestBase {
+    /// Under `/api/v3` of the web host.
+    Path,
+    /// At the root of a host of its own.
+    Host,
+}
+
+impl RestBase {
+    /// What stands before every path of the API on the web host.
+    pub const PREFIX: &str = "/api/v3";
+
+    /// The address of an operation without what stands before it, as it came: nothing is decoded.
+    /// `None` for what is not below the base.
+    #[must_use]
+    pub fn strip(self, uri: &Uri) -> Option<Uri> {
+        let whole = uri.path_and_query()?.as_str();
+        let rest = match self {
+            Self::Path => whole.strip_prefix(Self::PREFIX)?,
+            Self::Host => whole,
+        };
+        let rest = match rest.as_bytes().first() {
+            Some(b'/') => rest.to_owned(),
+            None | Some(b'?') => format!("/{rest}"),
+            Some(_) => return None,
+        };
+        rest.parse().ok()
+    }
+
+    /// Whether `path` is below the base.
+    #[must_use]
+    pub fn covers(self, path: &str) -> bool {
+        match self {
+            Self::Host => true,
+            Self::Path => path
+                .strip_prefix(Self::PREFIX)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        }
     }
 }
 
@@ -104,6 +167,7 @@ impl HostSettings {
         let trusted = peer.is_some_and(|ip| self.trusted_proxies.iter().any(|n| n.contains(&ip)));
         let named = self.named_host(uri, headers, trusted)?;
         let registry = self.registry_at(named);
+        let rest = self.rest_at(named);
         let scheme = self
             .scheme
             .unwrap_or_else(|| scheme(headers, connection, trusted));
@@ -114,8 +178,14 @@ impl HostSettings {
         };
         Some(Arrival {
             registry,
-            host: self.public_host(registry, named),
+            host: match rest {
+                Some(RestBase::Host) => named.to_ascii_lowercase(),
+                _ => self.public_host(registry, named),
+            },
             scheme,
+            web: self.web_host(named),
+            containers: self.containers_host(named),
+            rest,
             client,
         })
     }
@@ -133,16 +203,42 @@ impl HostSettings {
         is_host(named).then_some(named)
     }
 
+    /// Hosts that are a registry and nothing else have no REST API.
+    fn rest_at(&self, named: &str) -> Option<RestBase> {
+        if is(self.api.as_ref(), named) {
+            return Some(RestBase::Host);
+        }
+        let is_web = is(self.web.as_ref(), named);
+        let is_registry = is(self.docker.as_ref(), named)
+            || is(self.containers.as_ref(), named)
+            || (self.registry_at(named) == PackageType::Docker
+                && self.layout == Layout::Subdomains);
+        (is_web || !is_registry).then_some(RestBase::Path)
+    }
+
+    /// The host of the pages: configured, or the one named, without what makes it a registry's.
+    fn web_host(&self, named: &str) -> String {
+        match &self.web {
+            Some(web) => web.clone(),
+            None if begins_with_docker(named) => {
+                named.get(7..).unwrap_or(named).to_ascii_lowercase()
+            }
+            None => named.to_ascii_lowercase(),
+        }
+    }
+
+    fn containers_host(&self, named: &str) -> String {
+        match &self.containers {
+            Some(host) => host.clone(),
+            None => self.web_host(named),
+        }
+    }
+
     fn registry_at(&self, named: &str) -> PackageType {
-        let is = |configured: &Option<String>| {
-            configured
-                .as_deref()
-                .is_some_and(|host| host.eq_ignore_ascii_case(named))
-        };
-        if is(&self.docker) {
+        if is(self.docker.as_ref(), named) {
             return PackageType::Docker;
         }
-        if is(&self.containers) {
+        if is(self.containers.as_ref(), named) {
             return PackageType::Container;
         }
         match self.layout {
@@ -169,6 +265,10 @@ impl HostSettings {
             (None, _, _) => named.to_ascii_lowercase(),
         }
     }
+}
+
+fn is(configured: Option<&String>, named: &str) -> bool {
+    configured.is_some_and(|host| host.eq_ignore_ascii_case(named))
 }
 
 fn begins_with_docker(host: &str) -> bool {
@@ -260,6 +360,49 @@ mod tests {
         assert_eq!(main.host, "ghes.example.com");
         let other = arrival(&settings, "containers.ghes.example.com").unwrap();
         assert_eq!(other.registry, PackageType::Container);
+    }
+
+    #[test]
+    fn rest_is_below_a_path_of_the_web_host_and_at_the_root_of_its_own() {
+        let settings = HostSettings {
+            web: Some("naru.example.com".to_owned()),
+            api: Some("api.naru.example.com".to_owned()),
+            ..HostSettings::default()
+        };
+        let web = arrival(&settings, "naru.example.com").unwrap();
+        assert_eq!(web.rest, Some(RestBase::Path));
+        assert_eq!(
+            web.api_origin(RestBase::Path),
+            "http://naru.example.com/api/v3"
+        );
+        let api = arrival(&settings, "api.naru.example.com").unwrap();
+        assert_eq!(api.rest, Some(RestBase::Host));
+        assert_eq!(
+            api.api_origin(RestBase::Host),
+            "http://api.naru.example.com"
+        );
+        assert_eq!(api.web_origin(), "http://naru.example.com");
+        let legacy = arrival(&settings, "docker.naru.example.com").unwrap();
+        assert_eq!(legacy.rest, None);
+    }
+
+    #[test]
+    fn what_stands_before_an_operation_is_cut_off_and_nothing_else() {
+        let strip = |base: RestBase, uri: &str| {
+            let stripped = base.strip(&uri.parse().unwrap());
+            stripped.map(|uri| uri.to_string())
+        };
+        for (uri, rest) in [
+            ("/api/v3/user", Some("/user")),
+            ("/api/v3", Some("/")),
+            ("/api/v3?a=b", Some("/?a=b")),
+            ("/api/v3/a%2Fb//?q=%20", Some("/a%2Fb//?q=%20")),
+            ("/api/v33/user", None),
+            ("/user", None),
+        ] {
+            assert_eq!(strip(RestBase::Path, uri).as_deref(), rest, "{uri}");
+        }
+        assert_eq!(strip(RestBase::Host, "/user").as_deref(), Some("/user"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! - [`hosts`]: which registry a request is for, and how the instance calls itself;
 //! - [`site`]: every route, and what all answers have in common;
 //! - `distribution`: the face that speaks OCI;
+//! - `rest`: the face that speaks GitHub's packages API;
 //! - [`metrics`], `health`: figures, and whether it works.
 
 pub mod body;
@@ -13,8 +14,10 @@ mod health;
 pub mod hosts;
 pub mod listen;
 pub mod metrics;
+mod rest;
 pub mod site;
 
 pub use hosts::HostSettings;
 pub use metrics::Metrics;
-pub use site::{Site, SiteDoor};
+pub use rest::RestSettings;
+pub use site::{Site, SiteDoor, SiteSettings};

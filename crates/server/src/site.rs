@@ -5,6 +5,7 @@
 //!
 //! | path | what |
 //! |---|---|
+//! | `/api/v3/…` | the REST API (on a host of its own at the root) |
 //! | `/v2/…` | the distribution API, of the registry that the host names |
 //! | `/token` | the token endpoint of the container registry |
 //! | `/livez`, `/readyz` | is the process alive, can it serve (here unless an internal listener is configured) |
@@ -27,9 +28,10 @@ use naru_registry::Registry;
 use crate::body::Body;
 use crate::distribution;
 use crate::health;
-use crate::hosts::{Arrival, HostSettings, Scheme};
+use crate::hosts::{Arrival, HostSettings, RestBase, Scheme};
 use crate::listen::{ConnectionInfo, RequestBody};
 use crate::metrics::Metrics;
+use crate::rest::{Rest, RestSettings};
 
 /// The id of a request, in answers, logs and events.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-github-request-id");
@@ -41,9 +43,19 @@ pub struct Site(Arc<Parts>);
 struct Parts {
     registry: Arc<Registry>,
     hosts: HostSettings,
+    rest: Rest,
     metrics: Arc<Metrics>,
     door: SiteDoor,
     request_ids: RequestIds,
+}
+
+/// How the site is to be.
+#[derive(Clone, Debug, Default)]
+pub struct SiteSettings {
+    /// Names of the instance.
+    pub hosts: HostSettings,
+    /// How often the REST API may be asked.
+    pub rest: RestSettings,
 }
 
 /// Which listener a site answers at.
@@ -85,11 +97,13 @@ impl Site {
     #[must_use]
     pub fn new(
         registry: Arc<Registry>,
-        hosts: HostSettings,
+        settings: SiteSettings,
         metrics: Arc<Metrics>,
         door: SiteDoor,
         process: &str,
     ) -> Self {
+        let SiteSettings { hosts, rest } = settings;
+        let rest = Rest::new(Arc::clone(&registry), rest);
         let request_ids = RequestIds {
             begin: process.to_owned(),
             next: 1.into(),
@@ -97,6 +111,7 @@ impl Site {
         Self(Arc::new(Parts {
             registry,
             hosts,
+            rest,
             metrics,
             door,
             request_ids,
@@ -177,6 +192,10 @@ impl Site {
                 .await
                 .with_version();
         }
+        if let Some(base) = arrival.rest.filter(|base| base.covers(path)) {
+            let rest = &parts.rest;
+            return rest.answer(&arrival, base, request_id, request).await;
+        }
         match (path, request.method()) {
             ("/token", _) => {
                 distribution::answer_token(&parts.registry, &arrival, request_id, request).await
@@ -233,6 +252,7 @@ fn kind_of(path: &str) -> &'static str {
     let has = |part: &str| path.contains(part);
     match path {
         "/token" => "token",
+        _ if RestBase::Path.covers(path) => "rest",
         "/v2" | "/v2/" => "base",
         _ if !path.starts_with("/v2/") => "other",
         _ if has("/manifests/") => "manifest",

@@ -335,7 +335,7 @@ async fn packages_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Pac
         let page = registry
             .list_packages(caller, owner, wanted, cursor)
             .await?;
-        packages.extend(page.items);
+        packages.extend(page.items.into_iter().map(|listed| listed.package));
         next = page.next;
     }
     Ok(packages)

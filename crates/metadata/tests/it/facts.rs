@@ -482,7 +482,12 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
                 };
                 let page =
                     grants::visible_packages(&mut tx, principal, filter, Cursor::first(100)).await;
-                listed.extend(page.unwrap().items.into_iter().map(|package| package.id));
+                listed.extend(
+                    page.unwrap()
+                        .items
+                        .into_iter()
+                        .map(|listed| listed.package.id),
+                );
             }
             let mut readable = BTreeSet::new();
             for package in &world.packages {
@@ -542,7 +547,7 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
             .await
             .unwrap();
         assert!(page.items.len() <= 2);
-        seen.extend(page.items.into_iter().map(|package| package.id));
+        seen.extend(page.items.into_iter().map(|listed| listed.package.id));
         cursor = page.next;
     }
     assert_eq!(seen, made);

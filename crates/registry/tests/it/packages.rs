@@ -245,7 +245,10 @@ async fn lists_show_what_may_be_read_and_nothing_else() {
             .registry
             .list_packages(caller, &name("octocat"), wanted, cursor)
             .await?;
-        let names = page.items.iter().map(|package| package.name.to_string());
+        let names = page
+            .items
+            .iter()
+            .map(|listed| listed.package.name.to_string());
         Ok::<_, Error>(names.collect::<Vec<_>>())
     };
     let all = WantedPackages::default();

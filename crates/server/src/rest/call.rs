@@ -1,0 +1,201 @@
+//! The request as a handler sees it: who calls, which operation, its parts as types, and where
+//! addresses in the answer lead.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, Uri};
+use naru_model::{Account, AccountName, PackageName, PackagePath, PackageType};
+use naru_registry::{Caller, Error, Registry};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use super::State;
+use super::error::Failure;
+use super::finish::Answer;
+use super::operation::Operation;
+use super::rate::Standing;
+use super::views::Urls;
+use crate::hosts::{Arrival, RestBase};
+
+/// What is known of a request before its operation is.
+#[derive(Clone)]
+pub(super) struct Situation {
+    caller: Caller,
+    arrival: Arrival,
+    base: RestBase,
+    standing: Option<Standing>,
+}
+
+impl Situation {
+    pub(super) const fn new(
+        caller: Caller,
+        arrival: Arrival,
+        base: RestBase,
+        standing: Option<Standing>,
+    ) -> Self {
+        Self {
+            caller,
+            arrival,
+            base,
+            standing,
+        }
+    }
+}
+
+/// One request to one operation.
+pub(crate) struct Call {
+    state: State,
+    situation: Situation,
+    operation: Arc<Operation>,
+    /// The parts of the path that vary, decoded once, in their order.
+    values: Vec<String>,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl FromRequestParts<State> for Call {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Failure> {
+        let raw = RawPathParams::from_request_parts(parts, state).await;
+        let raw = raw.map_err(|_| Failure::NOT_FOUND)?;
+        let extensions = &parts.extensions;
+        let lost = || Error::Internal("the request lost what it came with".to_owned());
+        let situation = extensions.get::<Situation>().ok_or_else(lost)?;
+        let operation = extensions.get::<Arc<Operation>>().ok_or_else(lost)?;
+        Ok(Self {
+            state: state.clone(),
+            situation: situation.clone(),
+            operation: Arc::clone(operation),
+            values: raw.iter().map(|(_, value)| value.to_owned()).collect(),
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+impl Call {
+    /// The use cases.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.state.registry
+    }
+
+    /// Who is calling.
+    pub(super) const fn caller(&self) -> &Caller {
+        &self.situation.caller
+    }
+
+    /// How much of the caller's hour is left; none where nothing is counted.
+    pub(super) const fn standing(&self) -> Option<Standing> {
+        self.situation.standing
+    }
+
+    /// A header of the request, if it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The query as it came.
+    pub(super) fn raw_query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+
+    /// Where addresses in the answer lead.
+    pub(super) fn urls(&self) -> Urls {
+        Urls::new(&self.situation.arrival, self.situation.base)
+    }
+
+    /// The full address of this operation with another query.
+    pub(super) fn address(&self, query: &str) -> String {
+        let path = self.uri.path();
+        let api = self.urls().api;
+        if query.is_empty() {
+            format!("{api}{path}")
+        } else {
+            format!("{api}{path}?{query}")
+        }
+    }
+
+    /// The part of the path called `name`, as text.
+    ///
+    /// # Errors
+    /// [`Failure::NOT_FOUND`] for an operation whose path has no such part.
+    pub(super) fn text(&self, name: &str) -> Result<&str, Failure> {
+        let place = self.operation.parameters().position(|known| known == name);
+        let value = place.and_then(|place| self.values.get(place));
+        value.map(String::as_str).ok_or(Failure::NOT_FOUND)
+    }
+
+    /// The part of the path called `name`: text that is no such thing names nothing.
+    ///
+    /// # Errors
+    /// [`Failure::NOT_FOUND`].
+    pub(super) fn part<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
+        self.text(name)?.parse().map_err(|_| Failure::NOT_FOUND)
+    }
+
+    /// The account whose things are asked for: `/orgs/{org}` serves organizations alone,
+    /// `/users/{username}` everybody, `/user` the caller (PRODUCT, "owner forms").
+    ///
+    /// # Errors
+    /// Those of [`Registry::account`]; 404 for a user under `/orgs`.
+    pub(super) async fn owner(&self) -> Result<Owner, Failure> {
+        if let Ok(name) = self.text("org") {
+            let account = self.account(name).await?;
+            return match account {
+                Account::Organization(_) => Ok(Owner(account)),
+                Account::User(_) => Err(Failure::NOT_FOUND),
+            };
+        }
+        if let Ok(name) = self.text("username") {
+            return Ok(Owner(self.account(name).await?));
+        }
+        Ok(Owner(Account::User(
+            self.registry().me(self.caller()).await?,
+        )))
+    }
+
+    /// The account of this name, for whoever has signed in.
+    async fn account(&self, name: &str) -> Result<Account, Failure> {
+        // Who has not signed in is asked to, whether or not there could be such a name.
+        if self.caller().principal.is_anonymous() {
+            return Err(Failure::UNAUTHENTICATED);
+        }
+        let name: AccountName = name.parse().map_err(|_| Failure::NOT_FOUND)?;
+        Ok(self.registry().account(self.caller(), &name).await?)
+    }
+
+    /// The package that the path names with `{package_type}` and `{package_name}`.
+    ///
+    /// # Errors
+    /// 404 for what cannot be one.
+    pub(super) fn package(&self, owner: &Owner) -> Result<PackagePath, Failure> {
+        let package_type: PackageType = self.part("package_type")?;
+        let name: PackageName = self.part("package_name")?;
+        if package_type == PackageType::Docker && name.legacy_repository().is_none() {
+            return Err(Failure::NOT_FOUND);
+        }
+        Ok(PackagePath {
+            package_type,
+            owner: owner.0.login().clone(),
+            name,
+        })
+    }
+
+    /// 200 with a body.
+    pub(super) fn ok(&self, view: &impl Serialize) -> Result<Answer, Failure> {
+        Answer::json(StatusCode::OK, view)
+    }
+}
+
+/// The account whose things are asked for.
+pub(super) struct Owner(pub(super) Account);
+
+/// A value of a query, decoded (application/x-www-form-urlencoded).
+pub(super) fn decoded(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,300 @@
+//! How the outcomes of use cases look in REST: the vendor's shape, statuses and sentences
+//! (contract D9).
+//!
+//! What a caller may not know about answers like what does not exist: 404, byte for byte.
+
+use axum::response::IntoResponse;
+use http::StatusCode;
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use naru_model::policy::Refusal;
+use naru_model::{Permission, Principal, Scope};
+use naru_registry::{Caller, Error};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::operation::Operation;
+use crate::hosts::Arrival;
+
+/// Why an operation is not answered as asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    message: Message,
+    errors: Vec<FieldError>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Clone, Debug)]
+enum Message {
+    Is(&'static str),
+    Text(String),
+    /// "You need at least … scope to …": the end is the operation's.
+    NeedsScope(Scope),
+}
+
+/// A fault in one field of what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// The kind of thing, such as `Package`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    resource: String,
+    /// The field.
+    field: String,
+    /// `missing`, `missing_field`, `invalid`, `already_exists`, `unprocessable` or `custom`.
+    code: &'static str,
+    /// What was expected.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
+}
+
+impl FieldError {
+    fn new(resource: &str, field: &str, code: &'static str, message: &str) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            field: field.to_owned(),
+            code,
+            message: message.to_owned(),
+        }
+    }
+
+    /// A value that the field cannot have.
+    pub(crate) fn invalid(resource: &str, field: &str, message: &str) -> Self {
+        Self::new(resource, field, "invalid", message)
+    }
+
+    /// A field that must be there.
+    pub(crate) fn missing(resource: &str, field: &str) -> Self {
+        Self::new(resource, field, "missing_field", "")
+    }
+
+    /// A value that something else has.
+    pub(crate) fn exists(resource: &str, field: &str, message: &str) -> Self {
+        Self::new(resource, field, "already_exists", message)
+    }
+
+    /// Anything else; the message says what.
+    pub(crate) fn custom(resource: &str, field: &str, message: &str) -> Self {
+        Self::new(resource, field, "custom", message)
+    }
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BasicError)]
+pub(crate) struct ErrorBody {
+    /// What was wrong, and what would help.
+    message: String,
+    /// The faults of single fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// Where the operation is described.
+    documentation_url: String,
+    /// The status of the answer, as text.
+    status: String,
+}
+
+impl Failure {
+    /// There is no such thing, or the caller may not know about it.
+    pub(crate) const NOT_FOUND: Self = Self::is(StatusCode::NOT_FOUND, "Not Found");
+    /// Nobody has signed in.
+    pub(crate) const UNAUTHENTICATED: Self =
+        Self::is(StatusCode::UNAUTHORIZED, "Requires authentication");
+
+    const fn is(status: StatusCode, message: &'static str) -> Self {
+        Self {
+            status,
+            message: Message::Is(message),
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Any status with a text of its own.
+    pub(crate) fn text(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: Message::Text(message.into()),
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// 400: what was sent cannot be understood, or cannot be done as asked.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::text(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 403 with a text of its own.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::text(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 422: fields that were understood and cannot be taken.
+    pub(crate) fn validation(errors: Vec<FieldError>) -> Self {
+        Self {
+            errors,
+            ..Self::is(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed")
+        }
+    }
+
+    /// 413: more bytes than a body may have.
+    pub(super) fn body_too_large(limit: usize) -> Self {
+        Self::text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body is longer than {limit} bytes, or broke off."),
+        )
+    }
+
+    /// 403: the hour is used up.
+    pub(super) fn rate_limited(caller: &Caller, arrival: &Arrival) -> Self {
+        let message = match (&caller.principal, arrival.client) {
+            (Principal::User { user, .. }, _) => {
+                format!("API rate limit exceeded for user ID {user}.")
+            }
+            (Principal::Workflow { repository, .. }, _) => {
+                format!("API rate limit exceeded for installation ID {repository}.")
+            }
+            (_, Some(address)) => format!(
+                "API rate limit exceeded for {address}. (But here's the good news: Authenticated \
+                 requests get a higher rate limit. Check out the documentation for more details.)"
+            ),
+            (_, None) => "API rate limit exceeded.".to_owned(),
+        };
+        Self::forbidden(message)
+    }
+
+    /// The same with a header.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The status of the answer.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers that only this failure has.
+    pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+
+    /// The body, for an operation whose documentation is at `documentation`.
+    pub(super) fn body(&self, operation: Option<&Operation>, documentation: String) -> ErrorBody {
+        let message = match &self.message {
+            Message::Is(text) => (*text).to_owned(),
+            Message::Text(text) => text.clone(),
+            Message::NeedsScope(scope) => {
+                let deed = operation.map_or("do this", |operation| operation.deed);
+                format!("You need at least {scope} scope to {deed}.")
+            }
+        };
+        ErrorBody {
+            message,
+            errors: self.errors.clone(),
+            documentation_url: documentation,
+            status: self.status.as_u16().to_string(),
+        }
+    }
+}
+
+/// The failure as the router passes it on; whoever finishes the answer makes its body.
+pub(super) fn into_response(failure: Failure) -> axum::response::Response {
+    failure.into_response()
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> axum::response::Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Refused(refusal) => refused(&refusal),
+            Error::BadCredential(_) => Self::is(StatusCode::UNAUTHORIZED, "Bad credentials"),
+            Error::AccountUnknown(_)
+            | Error::NotFound { .. }
+            | Error::ManifestUnknown { .. }
+            | Error::BlobUnknown(_)
+            | Error::UploadUnknown
+            | Error::NotAcceptable { .. }
+            | Error::NameShape(_) => Self::NOT_FOUND,
+            Error::ManifestBlobUnknown(_)
+            | Error::ManifestInvalid(_)
+            | Error::DigestMismatch { .. }
+            | Error::SizeInvalid { .. }
+            | Error::RangeInvalid { .. } => Self::bad_request(text),
+            Error::Invalid(_) => Self::validation(vec![FieldError::custom("", "", &text)]),
+            Error::StillNeeded { .. } | Error::TagImmutable { .. } => {
+                Self::text(StatusCode::CONFLICT, text)
+            }
+            Error::Exists { what, .. } => {
+                Self::validation(vec![FieldError::exists(what, "name", &text)])
+            }
+            Error::Conflict(_) => Self::validation(vec![FieldError::custom("", "", &text)]),
+            Error::TooLarge { .. } => Self::text(StatusCode::PAYLOAD_TOO_LARGE, text),
+            Error::TooMany { retry_after } => Self::forbidden(
+                "You have exceeded a secondary rate limit. Please wait a while before you try \
+                 again.",
+            )
+            .with(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1))),
+            Error::Unsupported => Self::text(StatusCode::METHOD_NOT_ALLOWED, text),
+            Error::ClientGone => Self::bad_request(text),
+            Error::NoSpace => Self::text(StatusCode::INSUFFICIENT_STORAGE, "No space is left."),
+            Error::Unavailable(_) => unavailable(&text),
+            Error::Internal(_) => internal(&text),
+        }
+    }
+}
+
+fn unavailable(cause: &str) -> Failure {
+    tracing::warn!(cause, "REST is unavailable");
+    Failure::text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Temporarily unavailable; please try again.",
+    )
+    .with(RETRY_AFTER, HeaderValue::from_static("5"))
+}
+
+/// The cause is told to the log alone; whoever finishes the answer adds the request's id.
+fn internal(cause: &str) -> Failure {
+    tracing::error!(cause, "an operation failed");
+    Failure::is(StatusCode::INTERNAL_SERVER_ERROR, "Server Error")
+}
+
+/// The four kinds of refusal.
+fn refused(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Unauthenticated => Failure::UNAUTHENTICATED,
+        Refusal::Unknown => Failure::NOT_FOUND,
+        Refusal::Suspended => Failure::forbidden(refusal.message()),
+        Refusal::InstallationGone | Refusal::Installation { .. } => {
+            Failure::forbidden("Resource not accessible by integration")
+        }
+        Refusal::Scope { missing, .. } => Failure {
+            message: Message::NeedsScope(*missing),
+            ..Failure::is(StatusCode::FORBIDDEN, "")
+        },
+        Refusal::TokenTooNarrow { .. } => Failure::is(StatusCode::UNAUTHORIZED, "Bad credentials"),
+        Refusal::Role { missing, .. } => Failure::forbidden(sentence(*missing, refusal)),
+    }
+}
+
+/// What is missing and what would help; where the vendor has a sentence of its own, it comes first.
+fn sentence(missing: Permission, refusal: &Refusal) -> String {
+    let explanation = refusal.explanation();
+    match missing {
+        Permission::AdminRepository | Permission::DeleteRepository => {
+            format!("Must have admin rights to Repository. ({explanation})")
+        }
+        Permission::AdminAccount => {
+            format!("Must be an owner of the organization. ({explanation})")
+        }
+        _ => format!("Not allowed: {explanation}."),
+    }
+}

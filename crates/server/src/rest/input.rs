@@ -1,0 +1,111 @@
+//! Queries and bodies as types, and what is said of those that are none.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::State;
+use super::error::{Failure, FieldError};
+
+/// The query of a request.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Failure> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|error| Failure::bad_request(error.body_text()))
+    }
+}
+
+/// The longest body in JSON, in bytes (RELIABILITY 5), where an operation does not say otherwise.
+pub(crate) const LONGEST_BODY: usize = 64 << 10;
+
+/// The body of a request, in JSON, of at most `LONGEST` bytes. Fields that are not known are
+/// ignored, as the vendor does.
+pub(crate) struct Json<T, const LONGEST: usize = LONGEST_BODY>(pub(crate) T);
+
+impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<State> for Json<T, LONGEST> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &State) -> Result<Self, Failure> {
+        let bytes = axum::body::to_bytes(request.into_body(), LONGEST).await;
+        let bytes = bytes.map_err(|_| Failure::body_too_large(LONGEST))?;
+        from_json(&bytes).map(Self)
+    }
+}
+
+/// Reads a body. None at all counts as an object without fields.
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let bytes = if bytes.iter().all(u8::is_ascii_whitespace) {
+        b"{}"
+    } else {
+        bytes
+    };
+    let value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|_| Failure::bad_request("Problems parsing JSON"))?;
+    if !value.is_object() && !value.is_array() {
+        return Err(Failure::bad_request("Body should be a JSON object"));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        Failure::validation(vec![FieldError::invalid(
+            "",
+            &field,
+            &error.inner().to_string(),
+        )])
+    })
+}
+
+/// Distinguishes a field that is absent from one that is `null`, in bodies that change a part of
+/// something: `#[serde(default, deserialize_with = "input::given")]` on an `Option<Option<T>>`.
+///
+/// # Errors
+/// Those of the deserializer.
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three things in a PATCH"
+)]
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Body {
+        #[serde(default)]
+        name: Option<String>,
+    }
+
+    fn read(text: &str) -> Result<Body, String> {
+        from_json(text.as_bytes()).map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn a_body_without_fields_may_be_left_out() {
+        assert_eq!(read("").unwrap().name, None);
+        assert_eq!(read("{\"unknown\":1}").unwrap().name, None);
+    }
+
+    #[test]
+    fn what_is_no_json_or_no_object_or_of_a_wrong_type_is_told_apart() {
+        assert!(read("{").unwrap_err().contains("Problems parsing JSON"));
+        assert!(
+            read("7")
+                .unwrap_err()
+                .contains("Body should be a JSON object")
+        );
+        assert!(read("{\"name\":7}").unwrap_err().contains("\"name\""));
+    }
+}

@@ -1,0 +1,175 @@
+//! The REST face: GitHub's packages API and what Naru adds to it, in GitHub's shapes
+//! (contract D, `EXTENSIONS`). Under `/api/v3` on the web host, at the root of the API host.
+//!
+//! Read in this order:
+//! - [`routes`]: every operation, in reading order;
+//! - [`operation`]: how an operation is declared, once;
+//! - [`call`]: the request as a handler sees it; [`input`], [`paging`]: its parts as types;
+//! - the nouns: [`packages`] and its like, each with its handlers and its lines of the table;
+//! - [`views`]: what they answer with;
+//! - [`error`]: how the outcomes of use cases look here;
+//! - [`finish`], [`rate`]: what all answers have in common.
+//!
+//! A handler has three movements: the request is read into types, one use case is called, a view
+//! is rendered. It knows nothing of roles.
+#![allow(
+    dead_code,
+    reason = "the nouns that use the rest of the table are being added"
+)]
+
+mod call;
+mod error;
+mod finish;
+mod input;
+mod operation;
+mod packages;
+mod paging;
+mod rate;
+mod routes;
+mod views;
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use naru_registry::authorization::Authorization;
+use naru_registry::credentials::{Door, Identity};
+use naru_registry::{BadCredential, Caller, Error, Registry};
+use tower::ServiceExt;
+
+use crate::body::Body;
+use crate::hosts::{Arrival, RestBase};
+use crate::listen::RequestBody;
+use crate::site::plain;
+
+use call::Situation;
+use error::Failure;
+use finish::Finish;
+use operation::Table;
+use rate::Limiter;
+
+pub use rate::RestSettings;
+
+/// The REST API over one registry. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Rest(Arc<Parts>);
+
+struct Parts {
+    registry: Arc<Registry>,
+    router: axum::Router,
+    limiter: Limiter,
+}
+
+/// What handlers are given besides the call.
+#[derive(Clone)]
+pub(crate) struct State {
+    registry: Arc<Registry>,
+}
+
+impl Rest {
+    /// The face over `registry`.
+    pub(crate) fn new(registry: Arc<Registry>, settings: RestSettings) -> Self {
+        let Table { router, .. } = routes::table();
+        let state = State {
+            registry: Arc::clone(&registry),
+        };
+        let router = router
+            .fallback(no_such_operation)
+            .method_not_allowed_fallback(no_such_operation)
+            .with_state(state);
+        Self(Arc::new(Parts {
+            registry,
+            router,
+            limiter: Limiter::new(settings),
+        }))
+    }
+
+    /// Answers a request whose path begins with `base`.
+    pub(crate) async fn answer(
+        &self,
+        arrival: &Arrival,
+        base: RestBase,
+        request_id: &str,
+        request: Request<RequestBody>,
+    ) -> Response<Body> {
+        let headers = request.headers();
+        if !has_user_agent(headers) {
+            return plain(StatusCode::FORBIDDEN, NO_USER_AGENT);
+        }
+        let mut finish = Finish::new(request.method(), headers, arrival, request_id);
+        let caller = match self.caller(headers, request_id).await {
+            Ok(caller) => caller,
+            Err(failure) => return finish.failure(&failure),
+        };
+        finish.for_caller(&caller);
+        if let Err(failure) = finish.check_version() {
+            return finish.failure(&failure);
+        }
+        let now = self.0.registry.now();
+        let standing = self.0.limiter.ask(&caller, arrival, now);
+        finish.rate(standing);
+        if standing.is_some_and(|standing| standing.is_exceeded()) {
+            return finish.failure(&Failure::rate_limited(&caller, arrival));
+        }
+        let situation = Situation::new(caller.clone(), arrival.clone(), base, standing);
+        let response = self.route(situation, base, request).await;
+        let response = finish.finish(response).await;
+        if response.status() != StatusCode::NOT_MODIFIED {
+            self.0.limiter.count(&caller, arrival, now);
+        }
+        response
+    }
+
+    async fn route(
+        &self,
+        situation: Situation,
+        base: RestBase,
+        request: Request<RequestBody>,
+    ) -> axum::response::Response {
+        let (mut parts, body) = request.into_parts();
+        match base.strip(&parts.uri) {
+            Some(uri) => parts.uri = uri,
+            None => return error::into_response(Failure::NOT_FOUND),
+        }
+        parts.extensions.insert(situation);
+        let request = Request::from_parts(parts, axum::body::Body::new(body));
+        match self.0.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Who is calling. A registry token is for the registry only.
+    async fn caller(&self, headers: &HeaderMap, request_id: &str) -> Result<Caller, Failure> {
+        let presented = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let identity = self
+            .0
+            .registry
+            .identify(Door::Rest, &Authorization::parse(presented))
+            .await?;
+        let principal = match identity {
+            Identity::Known(principal) if principal.access().is_none() => principal,
+            Identity::Known(_) | Identity::Ignored(_) | Identity::TokenNotProvided => {
+                return Err(Error::BadCredential(BadCredential::NotAToken).into());
+            }
+        };
+        Ok(Caller {
+            principal,
+            request_id: Some(request_id.to_owned()),
+        })
+    }
+}
+
+/// What a program hears that does not tell its name.
+const NO_USER_AGENT: &str = "Request forbidden by administrative rules. Please make sure your \
+                             request has a User-Agent header.\n";
+
+fn has_user_agent(headers: &HeaderMap) -> bool {
+    headers
+        .get(USER_AGENT)
+        .is_some_and(|agent| !agent.is_empty())
+}
+
+async fn no_such_operation() -> axum::response::Response {
+    error::into_response(Failure::NOT_FOUND)
+}

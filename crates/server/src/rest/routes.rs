@@ -1,0 +1,38 @@
+//! Every operation of the REST API, in reading order: each noun declares its own.
+
+use super::operation::{Operations, Table};
+use super::packages;
+
+/// The whole table.
+pub(crate) fn table() -> Table {
+    let mut operations = Operations::default();
+    packages::routes(&mut operations);
+    operations.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_a_summary_and_an_answer() {
+        let mut names = BTreeSet::new();
+        for operation in table().operations {
+            let at = format!("{} {}", operation.method, operation.path);
+            assert!(operation.id.contains('/'), "{at} has no name");
+            assert!(
+                names.insert(operation.id),
+                "{at}: {} is taken",
+                operation.id
+            );
+            assert!(operation.documented.summary.is_some(), "{at}");
+            let answers = &operation.documented.responses.responses;
+            assert!(
+                answers.keys().any(|status| status.starts_with(['2', '3'])),
+                "{at} says of no good answer"
+            );
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What operations answer with: GitHub's shapes (contract D3 and the official description), and
+//! where the addresses in them lead.
+
+mod account;
+mod package;
+mod urls;
+
+pub(super) use account::SimpleUser;
+pub(super) use package::PackageView;
+pub(super) use urls::Urls;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use naru_model::Moment;
+
+/// A moment as the vendor writes it: UTC, in whole seconds.
+pub(super) fn time(moment: Moment) -> String {
+    moment.to_string()
+}
+
+/// The name of a thing that GraphQL knows it by: opaque to clients, the same for ever.
+pub(super) fn node_id(kind: &str, id: i64) -> String {
+    STANDARD.encode(format!("0{}:{kind}{id}", kind.len()))
+}

@@ -1,0 +1,104 @@
+//! Where addresses in answers lead: always to the public origin.
+
+use naru_model::{Account, AccountKind, AccountName, PackageName, PackageType, VersionId};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::hosts::{Arrival, RestBase};
+
+/// What stands for itself in one part of a path (RFC 3986, section 2.3).
+const PART: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The beginnings of addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct Urls {
+    /// `https://HOST/api/v3`, or `https://api.HOST`.
+    pub(crate) api: String,
+    /// `https://HOST`.
+    pub(crate) web: String,
+    /// What stands before a repository name of the container registry: `HOST`.
+    pub(crate) containers: String,
+}
+
+impl Urls {
+    /// As the request arrived.
+    pub(crate) fn new(arrival: &Arrival, base: RestBase) -> Self {
+        Self {
+            api: arrival.api_origin(base),
+            web: arrival.web_origin(),
+            containers: arrival.containers.clone(),
+        }
+    }
+
+    /// A user's or an organization's record, as a user.
+    pub(crate) fn user(&self, login: &AccountName) -> String {
+        format!("{}/users/{login}", self.api)
+    }
+
+    /// The page of an account.
+    pub(crate) fn account_page(&self, login: &AccountName) -> String {
+        format!("{}/{login}", self.web)
+    }
+
+    /// The packages of an account: `/orgs/NAME` or `/users/NAME`, whichever way it was asked for.
+    pub(crate) fn packages(&self, owner: &Account) -> String {
+        format!("{}/{}/packages", self.api, owned(owner))
+    }
+
+    /// A package's record.
+    pub(crate) fn package(&self, owner: &Account, kind: PackageType, name: &PackageName) -> String {
+        format!("{}/{kind}/{}", self.packages(owner), part(name.as_str()))
+    }
+
+    /// The page of a package.
+    pub(crate) fn package_page(
+        &self,
+        owner: &Account,
+        kind: PackageType,
+        name: &PackageName,
+    ) -> String {
+        let owner = owned(owner);
+        let name = part(name.as_str());
+        format!("{}/{owner}/packages/{kind}/package/{name}", self.web)
+    }
+
+    /// A version's record.
+    pub(crate) fn version(
+        &self,
+        owner: &Account,
+        kind: PackageType,
+        name: &PackageName,
+        version: VersionId,
+    ) -> String {
+        format!("{}/versions/{version}", self.package(owner, kind, name))
+    }
+
+    /// The page of a version.
+    pub(crate) fn version_page(
+        &self,
+        owner: &Account,
+        kind: PackageType,
+        name: &PackageName,
+        version: VersionId,
+    ) -> String {
+        let owner = owned(owner);
+        let name = part(name.as_str());
+        format!("{}/{owner}/packages/{kind}/{name}/{version}", self.web)
+    }
+}
+
+/// `orgs/NAME` or `users/NAME`.
+fn owned(owner: &Account) -> String {
+    match owner.kind() {
+        AccountKind::Organization => format!("orgs/{}", owner.login()),
+        AccountKind::User => format!("users/{}", owner.login()),
+    }
+}
+
+/// Text as one part of a path: slashes are encoded (contract D4).
+pub(crate) fn part(text: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(text, PART)
+}
