@@ -17,6 +17,7 @@ pub mod tokens;
 pub mod collector;
 pub mod links;
 pub mod packages;
+pub mod statistics;
 pub mod tags;
 pub mod uploads;
 pub mod versions;
@@ -53,6 +54,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         packages::STATEMENTS,
         repositories::STATEMENTS,
         signing_keys::STATEMENTS,
+        statistics::STATEMENTS,
         tags::STATEMENTS,
         teams::STATEMENTS,
         tokens::STATEMENTS,

@@ -133,6 +133,8 @@ statements! {
     DROP_TEAMS = "DELETE FROM package_teams WHERE package_id = $1";
     DROP_REPOSITORIES = "DELETE FROM package_repositories WHERE package_id = $1";
     DROP_HISTORY = "DELETE FROM tag_history WHERE package_id = $1";
+    DROP_DOWNLOADS = "DELETE FROM package_downloads WHERE package_id = $1";
+    DROP_STATISTICS = "DELETE FROM package_statistics WHERE package_id = $1";
     DROP = "DELETE FROM packages WHERE id = $1 AND (deleted_at IS NOT NULL OR published_at IS NULL)
         AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.package_id = packages.id)
         AND NOT EXISTS (SELECT 1 FROM links l WHERE l.package_id = packages.id)
@@ -493,7 +495,14 @@ pub async fn purge_empty(conn: &mut Conn, deleted_before: Moment, limit: i64) ->
     let empty: Vec<i64> = conn.all(EMPTY, &args).await?;
     let mut purged = 0;
     for package in empty {
-        for statement in [DROP_USERS, DROP_TEAMS, DROP_REPOSITORIES, DROP_HISTORY] {
+        for statement in [
+            DROP_USERS,
+            DROP_TEAMS,
+            DROP_REPOSITORIES,
+            DROP_HISTORY,
+            DROP_DOWNLOADS,
+            DROP_STATISTICS,
+        ] {
             conn.execute(statement, &[package.into()]).await?;
         }
         purged += usize::from(conn.execute(DROP, &[package.into()]).await? > 0);

@@ -218,6 +218,8 @@ statements! {
     PURGE_GAPS = "DELETE FROM version_gaps WHERE version_id = $1";
     PURGE_HISTORY = "DELETE FROM tag_history WHERE version_id = $1";
     PURGE_TAGS = "DELETE FROM tags WHERE version_id = $1";
+    PURGE_DOWNLOADS = "DELETE FROM version_downloads WHERE version_id = $1";
+    PURGE_STATISTICS = "DELETE FROM version_statistics WHERE version_id = $1";
     PURGE = "DELETE FROM versions WHERE id = $1";
 }
 
@@ -796,7 +798,7 @@ pub async fn purge(
     lease_until: Moment,
 ) -> Result<bool> {
     drop_references(conn, package, version, lease_until).await?;
-    for statement in [PURGE_HISTORY, PURGE_TAGS] {
+    for statement in [PURGE_HISTORY, PURGE_TAGS, PURGE_DOWNLOADS, PURGE_STATISTICS] {
         conn.execute(statement, &[version.get().into()]).await?;
     }
     Ok(conn.execute(PURGE, &[version.get().into()]).await? > 0)

@@ -6,6 +6,7 @@
 
 mod account;
 mod clock;
+mod day;
 mod event;
 mod id;
 pub mod label;
@@ -23,6 +24,7 @@ mod word;
 
 pub use account::{Account, AccountKind, AccountName, Organization, OrganizationRole, User};
 pub use clock::{Clock, ManualClock, Moment, NoRandomness, Random, SystemClock, SystemRandom};
+pub use day::Day;
 pub use event::{Actor, Event, EventKind, NewEvent};
 pub use id::{AccountId, EventId, PackageId, RepositoryId, TeamId, TokenId, VersionId};
 pub use name::NameError;

@@ -45,14 +45,17 @@ enum Job {
     EndUploads,
     /// Renews the keys that sign registry tokens.
     RotateSigningKeys,
+    /// Forgets what was downloaded on days long gone; totals stay.
+    ForgetDownloads,
 }
 
 impl Job {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Collect,
         Self::CollectFully,
         Self::EndUploads,
         Self::RotateSigningKeys,
+        Self::ForgetDownloads,
     ];
 
     /// Its name in the database.
@@ -62,6 +65,7 @@ impl Job {
             Self::CollectFully => "collect fully",
             Self::EndUploads => "end uploads",
             Self::RotateSigningKeys => "rotate signing keys",
+            Self::ForgetDownloads => "forget downloads",
         }
     }
 
@@ -77,6 +81,7 @@ impl Job {
             Self::CollectFully => 24 * 60 * MINUTE,
             Self::EndUploads => 10 * MINUTE,
             Self::RotateSigningKeys => 60 * MINUTE,
+            Self::ForgetDownloads => 24 * 60 * MINUTE,
         })
     }
 
@@ -98,6 +103,11 @@ impl Job {
                     "not due"
                 }
                 .to_owned())
+            }
+            Self::ForgetDownloads => {
+                registry.believe_clock(&mut *watch.lock().await).await?;
+                let forgotten = registry.forget_download_days().await?;
+                Ok(format!("{forgotten} rows of days forgotten"))
             }
         }
     }
@@ -165,6 +175,9 @@ impl Registry {
         self.uploads.let_go(before);
         if let Err(error) = self.write_token_uses().await {
             tracing::warn!(%error, "the last uses of tokens could not be written down");
+        }
+        if let Err(error) = self.write_downloads().await {
+            tracing::warn!(%error, "downloads could not be written down yet");
         }
     }
 }

@@ -9,6 +9,7 @@
 //!   [`sealing`] and `keys` (what signs, and how secrets are kept);
 //! - accounts and packages: [`account_access`] (permission again), [`accounts`],
 //!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], `linking`;
+//! - figures: [`statistics`];
 //! - `commit`: how every one of them ends;
 //! - the machine's own work: [`setup`], [`jobs`], [`garbage_collection`], [`purge`], [`fsck`],
 //!   [`backup`];
@@ -44,6 +45,7 @@ pub mod repositories;
 pub mod sealing;
 pub mod settings;
 pub mod setup;
+pub mod statistics;
 pub mod tags;
 pub mod teams;
 pub mod tokens;
@@ -70,6 +72,7 @@ use credentials::TokenCache;
 use keys::Keyring;
 use passwords::Passwords;
 use registry_tokens::VerifiedTokens;
+use statistics::DownloadCounter;
 use uploads::OpenUploads;
 
 /// The registry: everything a use case needs, given and not taken. Cheap to share behind an
@@ -84,6 +87,7 @@ pub struct Registry {
     pub(crate) manifest_cache: Arc<ManifestCache>,
     pub(crate) facts_cache: Arc<FactsCache>,
     pub(crate) uploads: OpenUploads,
+    pub(crate) downloads: DownloadCounter,
     pub(crate) keyring: Keyring,
     pub(crate) passwords: Passwords,
     pub(crate) token_cache: Arc<TokenCache>,
@@ -120,6 +124,7 @@ impl Registry {
             manifest_cache: Arc::new(ManifestCache::new(parts.settings.manifest_cache, shared)),
             facts_cache: Arc::new(FactsCache::new(shared)),
             uploads: OpenUploads::default(),
+            downloads: DownloadCounter::new(),
             keyring: Keyring::new(parts.master_key),
             passwords: Passwords::default(),
             token_cache: Arc::new(TokenCache::new(shared)),

@@ -114,13 +114,16 @@ impl Registry {
     /// Puts a package into the bin, from where it can be restored as long as its name is free.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller administers it; [`Error::NotFound`].
+    /// [`Error::Refused`] unless the caller administers it; [`Error::NotFound`];
+    /// [`Error::Invalid`] for what too many have downloaded.
     pub async fn delete_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
         let package = self
             .authorize(caller, path, PackagePermission::Delete)
             .await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        self.refuse_widely_downloaded(&mut tx, caller, package.id(), None)
+            .await?;
         if !packages::delete(&mut tx, package.id(), now, caller.principal.user()).await? {
             return Err(absent(path));
         }

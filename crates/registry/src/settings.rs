@@ -36,6 +36,9 @@ pub struct Settings {
     pub trash_hours: u64,
     /// How many days deleted packages and versions can be restored.
     pub restore_days: u64,
+    /// A public package of which a version was downloaded more often than this cannot be deleted,
+    /// nor can such a version; 0 lets everything be deleted. The vendor has 5000.
+    pub undeletable_downloads: u64,
     /// How many minutes lie between two runs of the collector.
     pub collect_minutes: u64,
     /// How many bytes of manifests are remembered.
@@ -59,6 +62,7 @@ impl Default for Settings {
             pin_hours: 7 * 24,
             trash_hours: 7 * 24,
             restore_days: 30,
+            undeletable_downloads: 0,
             collect_minutes: 60,
             manifest_cache: 64 << 20,
             token_seconds: 300,

@@ -100,6 +100,8 @@ impl Registry {
         let found = find(&mut tx, package.id(), version).await?;
         let found = found.filter(|found| found.deleted_at.is_none());
         let found = found.ok_or_else(|| unknown(version))?;
+        self.refuse_widely_downloaded(&mut tx, caller, package.id(), Some(found.id))
+            .await?;
         if let Some(by) = versions::parent(&mut tx, package.id(), &found.digest).await? {
             return Err(Error::StillNeeded {
                 digest: found.digest,

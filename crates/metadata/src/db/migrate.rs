@@ -6,11 +6,18 @@ use super::{Conn, Db, Dialect, FromRow, Row, statements};
 use crate::error::{Result, SchemaError};
 
 /// Every migration, oldest first. A released one is never changed: the next change is a new file.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "foundation",
-    script: include_str!("../../migrations/0001_foundation.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "foundation",
+        script: include_str!("../../migrations/0001_foundation.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "statistics",
+        script: include_str!("../../migrations/0002_statistics.sql"),
+    },
+];
 
 /// What may be done when the schema is not the one of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +30,7 @@ pub enum SchemaPolicy {
     MustMatch,
 }
 
+#[derive(Clone, Copy)]
 struct Migration {
     version: i64,
     name: &'static str,
@@ -215,36 +223,41 @@ mod tests {
     use super::*;
     use crate::{DatabaseSettings, Error, instance};
 
-    const NEXT: Migration = Migration {
-        version: 2,
-        name: "next",
-        script: "ALTER TABLE instance ADD COLUMN note {{TEXT}} NOT NULL DEFAULT 'none';
-            CREATE TABLE later (id {{ID}}, at BIGINT) {{STRICT}};
-            INSERT INTO later (at) VALUES (1);",
-    };
+    fn version_of(migrations: &[Migration]) -> i64 {
+        migrations.last().map_or(0, |last| last.version)
+    }
+
+    /// The migrations of the program after this one.
+    fn with_next() -> Vec<Migration> {
+        let next = Migration {
+            version: version_of(MIGRATIONS) + 1,
+            name: "next",
+            script: "ALTER TABLE instance ADD COLUMN note {{TEXT}} NOT NULL DEFAULT 'none';
+                CREATE TABLE later (id {{ID}}, at BIGINT) {{STRICT}};
+                INSERT INTO later (at) VALUES (1);",
+        };
+        [MIGRATIONS, &[next]].concat()
+    }
+
+    #[test]
+    fn migrations_are_numbered_without_a_gap() {
+        for (number, migration) in (1..).zip(MIGRATIONS) {
+            assert_eq!(migration.version, number, "{}", migration.name);
+        }
+    }
 
     /// What the program after this one does with a database of this one.
     async fn upgrade(db: &Db) {
         static NOTES: super::super::Statement =
             super::super::Statement::new("NOTES", "SELECT note FROM instance");
-        let [first] = MIGRATIONS else {
-            panic!("time to test with data of the version before")
-        };
-        let first = Migration {
-            version: first.version,
-            name: first.name,
-            script: first.script,
-        };
-        let migrations = [first, NEXT];
+        let migrations = with_next();
+        let (found, wanted) = (version_of(MIGRATIONS), version_of(&migrations));
         let mut tx = db.write().await.unwrap();
         instance::put(&mut tx, "kept", "value").await.unwrap();
         tx.commit().await.unwrap();
 
         let refused = bring_to(&migrations, db, SchemaPolicy::MustMatch, "here").await;
-        let older = SchemaError::Older {
-            found: 1,
-            wanted: 2,
-        };
+        let older = SchemaError::Older { found, wanted };
         assert_eq!(refused, Err(Error::Schema(older)));
         // Two processes of the new program start at once.
         let start = || bring_to(&migrations, db, SchemaPolicy::Migrate, "here");
@@ -261,8 +274,8 @@ mod tests {
 
         let refused = prepare(db, SchemaPolicy::CreateOrMigrate, "here").await;
         let newer = SchemaError::Newer {
-            found: 2,
-            wanted: 1,
+            found: wanted,
+            wanted: found,
         };
         assert_eq!(refused, Err(Error::Schema(newer)));
     }

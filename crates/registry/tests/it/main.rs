@@ -27,6 +27,7 @@ mod purge;
 mod registry_tokens;
 mod repositories;
 mod setup;
+mod statistics;
 mod storm;
 mod uploads;
 mod versions;

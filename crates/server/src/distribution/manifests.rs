@@ -34,7 +34,10 @@ pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, reference: &Refe
     }
     let body = match call.method {
         Method::HEAD => Body::empty(),
-        _ => Body::from(manifest.content.clone()),
+        _ => {
+            call.registry.count_download(&package, &manifest, reference);
+            Body::from(manifest.content.clone())
+        }
     };
     let mut response = untrusted(described(Response::new(body), &manifest.digest));
     let fields = response.headers_mut();
