@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds the container image of Naru from a static binary that is there already.
 #
-#   RUSTFLAGS='-C target-feature=+crt-static' \
-#     cargo build --release --target x86_64-unknown-linux-gnu
-#   packaging/image.sh target/x86_64-unknown-linux-gnu/release/naru naru:latest
+#   cargo rustc --release --package naru --bin naru -- -C target-feature=+crt-static
+#   packaging/image.sh target/release/naru naru:latest
 #
+# `cargo xtask image naru:latest` does both.
 # Takes whichever of buildah, podman and docker is there, or the one that BUILDER names.
 # CA_FILE names another set of certificate authorities.
 set -eu
@@ -29,7 +29,7 @@ ca_file=${CA_FILE:-/etc/ssl/certs/ca-certificates.crt}
 [ -r "$ca_file" ] || fail "$ca_file cannot be read; install ca-certificates or set CA_FILE"
 # A dynamic binary asks for an interpreter, which an image from scratch does not have.
 if head -c 4096 "$binary" | grep -aq '/lib.*/ld-'; then
-    fail "$binary is dynamically linked; build it with RUSTFLAGS='-C target-feature=+crt-static' and --target"
+    fail "$binary is dynamically linked; build it with \`cargo rustc … -- -C target-feature=+crt-static\`"
 fi
 
 builder=${BUILDER:-}

@@ -2,6 +2,7 @@
 //!
 //! - [`ci`] is the whole test run, step by step, with a summary; it is the README's second command.
 //! - [`doors`], [`licences`] and [`dependencies`] look at the crate graph.
+//! - [`image`] builds the static binary and the container image.
 //! - [`prerequisites`] installs what the tests need and a fresh machine lacks.
 //! - [`tools`] builds the Go programs that the tests use as clients and peers.
 //! - [`services`] keeps a database and an object store running, for a whole run or for one's hands.
@@ -10,6 +11,7 @@
 mod ci;
 mod dependencies;
 mod doors;
+mod image;
 mod licences;
 mod prerequisites;
 mod say;
@@ -47,6 +49,10 @@ enum Chore {
     /// Build the Go programs that the tests use.
     #[command(subcommand)]
     Tools(tools::Chore),
+    /// Build the container image of Naru, with buildah, podman or docker.
+    ///
+    /// Example: cargo xtask image naru:latest
+    Image(image::Chore),
     /// Install what the tests need and this machine lacks.
     Install,
 }
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Ci(options) => ci::run(&options),
         Chore::Services(chore) => services::run(&chore),
         Chore::Tools(chore) => tools::run(&chore),
+        Chore::Image(chore) => image::run(&chore),
         Chore::Install => prerequisites::install().map(|note| say!("{note}")),
     };
     match result {

@@ -9,9 +9,15 @@
     feature = "clients",
     doc = "- [`certificates`]: a certificate authority of one's own."
 )]
+#![cfg_attr(
+    feature = "clients",
+    doc = "- [`run`]: running other people's programs to their end."
+)]
 
 #[cfg(feature = "clients")]
 pub mod certificates;
 #[cfg(feature = "clients")]
 pub mod naru;
+#[cfg(feature = "clients")]
+pub mod run;
 pub mod services;

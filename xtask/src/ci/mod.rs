@@ -55,6 +55,8 @@ pub(crate) struct Session {
     services: Option<Services>,
     /// The Go programs, being built beside the Rust code.
     tools: Option<JoinHandle<Result<String>>>,
+    /// The static binary, once a step has built it.
+    static_binary: Option<PathBuf>,
 }
 
 /// Runs the steps that are wanted. Fails when one of them does, after the summary.
@@ -73,6 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         skips: directory.join("skips.txt"),
         services: None,
         tools: None,
+        static_binary: None,
     };
     std::fs::write(&session.skips, "")?;
     let started = Instant::now();

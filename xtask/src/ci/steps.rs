@@ -9,7 +9,7 @@ use super::Session;
 use super::summary::{self, Outcome};
 use crate::services::{self, Services};
 use crate::shell::{self, Log};
-use crate::{dependencies, doors, licences, prerequisites, tools, workspace};
+use crate::{dependencies, doors, image as image_of, licences, prerequisites, tools, workspace};
 
 /// One part of the run.
 pub(super) struct Step {
@@ -89,6 +89,12 @@ pub(super) const STEPS: &[Step] = &[
         "kill -9 under load, again and again",
         &["build"],
         crashes,
+    ),
+    step(
+        "image",
+        "the static binary and the container image, run by Docker",
+        &["build"],
+        image,
     ),
     step(
         "conformance",
@@ -292,6 +298,13 @@ fn await_tools(session: &mut Session, log: &Log) -> Result<Outcome> {
     Ok(Outcome::passed(note))
 }
 
+/// The binary is that of the profile of the tests: what is tried here is how it is linked, packed
+/// and run, and an optimised build would take most of an hour on a small machine.
+fn image(session: &mut Session, log: &Log) -> Result<Outcome> {
+    session.static_binary = Some(image_of::static_binary("dev", log)?);
+    run_outside_test(session, log, SMALL, "image")
+}
+
 fn crashes(session: &mut Session, log: &Log) -> Result<Outcome> {
     run_outside_test(session, log, SMALL, "crashes")
 }
@@ -370,6 +383,9 @@ fn tell(command: &mut Command, session: &Session, grade: Grade) -> Result<()> {
     command.env("NARU_TEST_BLOBSTORE", grade.blobstore);
     command.env("NARU_TEST_TOOLS", tools::directory());
     command.env("NARU_TEST_SKIPS", &session.skips);
+    if let Some(binary) = &session.static_binary {
+        command.env("NARU_TEST_STATIC_BINARY", binary);
+    }
     command.env(services::MOTO_VARIABLE, prerequisites::moto_server());
     if !session.lenient {
         command.env("NARU_TEST_REQUIRE_ALL", "1");

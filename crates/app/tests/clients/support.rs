@@ -2,20 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use naru_testkit::naru::{Plan, Server, User};
+pub(crate) use naru_testkit::run::{fails, output, succeeds};
 use tempfile::TempDir;
 
 /// What the image's program says when it runs.
 pub(crate) const GREETING: &str = "hello from naru";
-
-/// The longest a client may take, in seconds.
-const PATIENCE: &str = "180";
 
 /// A server as the tests plan it. What it says is kept under this name, for the one who looks
 /// into a failure: `target/tmp/NAME.log`.
@@ -171,55 +169,6 @@ fn greeter() -> &'static Path {
         );
         program
     })
-}
-
-/// Runs a command to its end, however it ends, but not longer than clients may take.
-pub(crate) fn output(command: &mut Command) -> Output {
-    let mut timed = Command::new("timeout");
-    timed
-        .args(["--kill-after=5", PATIENCE])
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => timed.env(name, value),
-            None => timed.env_remove(name),
-        };
-    }
-    if let Some(directory) = command.get_current_dir() {
-        timed.current_dir(directory);
-    }
-    timed.stdin(Stdio::null()).output().unwrap()
-}
-
-/// Runs a command that must succeed; its standard output, trimmed.
-#[track_caller]
-pub(crate) fn succeeds(command: &mut Command) -> String {
-    let output = output(command);
-    let words = words(&output);
-    assert!(
-        output.status.success(),
-        "{command:?} ended with {}:\n{words}",
-        output.status
-    );
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// Runs a command that must fail; everything that it said.
-#[track_caller]
-pub(crate) fn fails(command: &mut Command) -> String {
-    let output = output(command);
-    let words = words(&output);
-    assert!(
-        !output.status.success(),
-        "{command:?} was to fail:\n{words}"
-    );
-    words
-}
-
-fn words(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
 }
 
 /// That `text` speaks of one of `words`, in any case.
