@@ -162,6 +162,7 @@ const LARGE: Grade = Grade {
 const GRADED: &[&[&str]] = &[
     &["--package", "naru-registry", "--test", "it"],
     &["--package", "naru", "--test", "registry"],
+    &["--package", "naru", "--test", "rest"],
 ];
 
 fn install(session: &mut Session, _: &Log) -> Result<Outcome> {

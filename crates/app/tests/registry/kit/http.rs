@@ -392,6 +392,11 @@ impl Answer {
         own.map(|(_, value)| value.as_str()).collect()
     }
 
+    /// All headers, their names in small letters.
+    pub(crate) fn all_headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// The names of all headers.
     pub(crate) fn header_names(&self) -> Vec<&str> {
         self.headers.iter().map(|(name, _)| name.as_str()).collect()
@@ -448,7 +453,7 @@ impl Answer {
             !matches!(name.as_str(), "date" | "x-github-request-id")
         };
         let mut text = format!("{}\n", self.status);
-        for (name, value) in self.headers.iter().filter(lasting) {
+        for (name, value) in self.all_headers().iter().filter(lasting) {
             text.push_str(&format!("{name}: {value}\n"));
         }
         text.push_str(&String::from_utf8_lossy(&self.body));

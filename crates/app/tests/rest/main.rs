@@ -1,0 +1,36 @@
+//! The REST API of the running server: the built binary, on a real database and blob store.
+//!
+//! - [`api`]: requests to it as clients make them; every answer is judged;
+//! - [`contract`]: what an answer is judged by: GitHub's own description, and what we know better;
+//! - the nouns, one file each: [`packages`] and its like;
+//! - [`kit`]: what these tests share with those of the registry.
+//!
+//! `NARU_TEST_DATABASE` and `NARU_TEST_BLOBSTORE` choose the backends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
+)]
+
+#[allow(
+    dead_code,
+    reason = "the operations whose tests need the rest of it are being added"
+)]
+mod api;
+#[allow(
+    dead_code,
+    reason = "the comparison with Naru's own description is being added"
+)]
+mod contract;
+#[allow(
+    dead_code,
+    reason = "the tests of the registry need more of it than these"
+)]
+#[path = "../registry/kit/mod.rs"]
+mod kit;
+mod packages;
