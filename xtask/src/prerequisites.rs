@@ -37,6 +37,9 @@ const NEEDS: &[Need] = &[
     need("buildah", "buildah"),
     need("/usr/bin/containerd", "containerd"),
     need("runc", "runc"),
+    need("gh", "gh"),
+    need("node", "nodejs"),
+    need("npm", "npm"),
     // Certificates by ACME
     need("pebble", "pebble"),
 ];
@@ -49,8 +52,13 @@ const fn need(proof: &'static str, package: &'static str) -> Need {
 const GO_MINIMUM: (u32, u32) = (1, 26);
 const GO_MODULE: &str = "golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64";
 
-/// The S3 server of the tests, from the Python package index.
-const MOTO: &str = "moto[server,s3]==5.2.2";
+/// From the Python package index: the S3 server of the tests, a client of the REST API, and what
+/// asks every operation of its description all kinds of things.
+const PYTHON: &[&str] = &[
+    "moto[server,s3]==5.2.2",
+    "PyGithub==2.10.0",
+    "schemathesis==4.32.5",
+];
 
 /// Packages come from a mirror that may be slow, but never this slow.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -61,8 +69,8 @@ pub(crate) fn install() -> Result<String> {
     let packages = install_packages(&log)?;
     let components = install_components(&log)?;
     let go = install_go(&log)?;
-    let moto = install_moto(&log)?;
-    let note = [packages, components, go, moto].concat();
+    let python = install_python(&log)?;
+    let note = [packages, components, go, python].concat();
     Ok(if note.is_empty() {
         "nothing was missing".to_owned()
     } else {
@@ -70,9 +78,11 @@ pub(crate) fn install() -> Result<String> {
     })
 }
 
-/// The path of `moto_server` in its own Python environment.
-pub(crate) fn moto_server() -> PathBuf {
-    workspace::cache_directory().join("moto/bin/moto_server")
+/// A program in the tests' own Python environment.
+pub(crate) fn python(program: &str) -> PathBuf {
+    workspace::cache_directory()
+        .join("python/bin")
+        .join(program)
 }
 
 /// The `go` to build with: the machine's own if it is new enough, else the one in the cache.
@@ -209,21 +219,23 @@ fn version_of(go: &Path) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The S3 server of the tests, in a Python environment of its own outside the tree.
-fn install_moto(log: &Log) -> Result<Vec<String>> {
-    let environment = workspace::cache_directory().join("moto");
+/// The Python packages of the tests, in an environment of their own outside the tree.
+fn install_python(log: &Log) -> Result<Vec<String>> {
+    let environment = workspace::cache_directory().join("python");
     let stamp = environment.join("naru-stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == MOTO) && moto_server().is_file() {
+    let wanted = PYTHON.join(" ");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
         return Ok(Vec::new());
     }
-    let missing = format!("missing: {MOTO} from the Python package index");
+    let missing = format!("missing: {wanted} from the Python package index");
     // Debian's own Python: another one first in PATH may lack the venv module.
     let mut venv = Command::new("/usr/bin/python3");
     venv.args(["-m", "venv", "--clear"]).arg(&environment);
     log.run(&mut venv, LIMIT).context(missing.clone())?;
-    let mut pip = Command::new(environment.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", MOTO]);
+    let mut pip = Command::new(python("pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(PYTHON);
     log.run(&mut pip, LIMIT).context(missing)?;
-    fs::write(stamp, MOTO)?;
-    Ok(vec![MOTO.to_owned()])
+    fs::write(stamp, &wanted)?;
+    Ok(vec![wanted])
 }

@@ -57,7 +57,7 @@ impl Services {
         let mut program = shell::cargo()
             .args(words)
             .args(["--bin", "naru-test-services"])
-            .env(MOTO_VARIABLE, prerequisites::moto_server())
+            .env(MOTO_VARIABLE, prerequisites::python("moto_server"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

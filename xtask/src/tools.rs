@@ -1,4 +1,5 @@
-//! The Go programs that the tests use as clients and peers, built from `tools/go.mod`.
+//! The programs that the tests use as clients and peers, from the modules in `tools/`: those in Go
+//! are built, those in JavaScript are laid beside what they need.
 //!
 //! They are kept in the cache directory, outside the tree, beside a stamp of everything that went
 //! into them; a second run with the same stamp builds nothing.
@@ -63,6 +64,7 @@ const TOOLS: &[Tool] = &[
         "github.com/regclient/regclient/cmd/regctl",
     ),
     tool("clients", "oras", "./oras"),
+    tool("github", "go-github", "."),
     tool("docker", "docker", "github.com/docker/cli/cmd/docker").with(DOCKER_FLAGS),
     tool("runc", "runc", "github.com/opencontainers/runc").linked_with_c(),
     tool(
@@ -117,6 +119,10 @@ impl Tool {
     }
 }
 
+/// The directories below `tools/` with a package.json and a program; each is laid into a directory
+/// of its name, with what its lock file names.
+const SCRIPTS: &[&str] = &["octokit"];
+
 /// How long one program may take to build on a slow machine.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -124,18 +130,12 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 pub(crate) fn run(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Build { names } => {
-            let unknown = names
-                .iter()
-                .find(|name| TOOLS.iter().all(|tool| tool.name != name.as_str()));
-            if let Some(unknown) = unknown {
+            let known =
+                |name: &str| TOOLS.iter().any(|tool| tool.name == name) || SCRIPTS.contains(&name);
+            if let Some(unknown) = names.iter().find(|name| !known(name)) {
                 bail!("no tool is called `{unknown}`");
             }
-            let wanted =
-                |tool: &&Tool| names.is_empty() || names.iter().any(|name| name == tool.name);
-            say!(
-                "{}",
-                build(&TOOLS.iter().filter(wanted).collect::<Vec<_>>())?
-            );
+            say!("{}", build(names)?);
         }
         Chore::Directory => say!("{}", directory().display()),
     }
@@ -144,7 +144,7 @@ pub(crate) fn run(chore: &Chore) -> Result<()> {
 
 /// Builds whatever is not there yet.
 pub(crate) fn build_all() -> Result<String> {
-    build(&TOOLS.iter().collect::<Vec<_>>())
+    build(&[])
 }
 
 /// Where the built programs are.
@@ -152,33 +152,75 @@ pub(crate) fn directory() -> PathBuf {
     workspace::cache_directory().join("tools")
 }
 
-fn build(tools: &[&Tool]) -> Result<String> {
+/// Builds those that are named, or all when none is.
+fn build(names: &[String]) -> Result<String> {
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let log = Log::begin("tools-build")?;
     fs::create_dir_all(directory())?;
     let go = prerequisites::go();
-    let mut built = 0;
-    for tool in tools {
+    let (mut built, mut total) = (0, 0);
+    for tool in TOOLS.iter().filter(|tool| wanted(tool.name)) {
         let stamp = stamp_of(tool, &go)?;
-        let stamp_file = directory().join(format!(".{}.stamp", tool.name));
-        let current = fs::read_to_string(&stamp_file).is_ok_and(|text| text == stamp);
-        if current && directory().join(tool.name).is_file() {
-            continue;
-        }
-        let started = Instant::now();
-        build_one(tool, &go, &log)
+        total += 1;
+        built += unless_current(tool.name, &stamp, tool.name, || build_one(tool, &go, &log))
             .with_context(|| format!("{}\nbuild {}", log.tail(), tool.name))?;
-        fs::write(stamp_file, stamp)?;
-        say!(
-            "    built {} in {:.0} s",
-            tool.name,
-            started.elapsed().as_secs_f64()
-        );
-        built += 1;
     }
-    Ok(format!(
-        "{built} built, {} already there",
-        tools.len() - built
-    ))
+    for name in SCRIPTS.iter().filter(|name| wanted(name)) {
+        let mut stamp = String::new();
+        add_sources(&workspace::root().join("tools").join(name), &mut stamp)?;
+        let proof = format!("{name}/node_modules");
+        total += 1;
+        built += unless_current(name, &stamp, &proof, || lay_script(name, &log))
+            .with_context(|| format!("{}\nlay {name}", log.tail()))?;
+    }
+    Ok(format!("{built} built, {} already there", total - built))
+}
+
+/// Makes what is called `name` unless `proof` is there with the same stamp; says how many were made.
+fn unless_current(
+    name: &str,
+    stamp: &str,
+    proof: &str,
+    make: impl FnOnce() -> Result<()>,
+) -> Result<usize> {
+    let stamp_file = directory().join(format!(".{name}.stamp"));
+    let current = fs::read_to_string(&stamp_file).is_ok_and(|text| text == stamp);
+    if current && directory().join(proof).exists() {
+        return Ok(0);
+    }
+    let started = Instant::now();
+    make()?;
+    fs::write(stamp_file, stamp)?;
+    say!(
+        "    built {name} in {:.0} s",
+        started.elapsed().as_secs_f64()
+    );
+    Ok(1)
+}
+
+/// Copies a script and installs the packages that its lock file names, beside it: modules are found
+/// from where a script lies. None of them may run a program of its own while it is installed.
+fn lay_script(name: &str, log: &Log) -> Result<()> {
+    let (source, target) = (
+        workspace::root().join("tools").join(name),
+        directory().join(name),
+    );
+    fs::create_dir_all(&target)?;
+    for entry in fs::read_dir(source)? {
+        let path = entry?.path();
+        let own = path.file_name().context("an entry has a name")?;
+        // A developer may have installed the packages in the tree too.
+        if path.is_file() {
+            fs::copy(&path, target.join(own))?;
+        }
+    }
+    let npm = workspace::find_program("npm")
+        .context("missing: npm; `cargo xtask ci --only install` brings it")?;
+    let mut command = Command::new(npm);
+    command
+        .current_dir(target)
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    log.run(&mut command, LIMIT)
 }
 
 fn build_one(tool: &Tool, go: &Path, log: &Log) -> Result<()> {
@@ -224,6 +266,9 @@ fn add_sources(directory: &Path, stamp: &mut String) -> Result<()> {
         .collect::<Result<_>>()?;
     paths.sort();
     for path in paths {
+        if path.ends_with("node_modules") {
+            continue;
+        }
         if path.is_dir() {
             add_sources(&path, stamp)?;
         } else {

@@ -1,4 +1,4 @@
-//! A certificate authority of one's own, for the loopback address.
+//! A certificate authority of one's own, for the loopback address and a name of its own.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
+/// The name in the certificates, besides that of the loopback address. `test` is a top-level domain
+/// that nobody has (RFC 6761): whoever wants to reach the name must lead there himself.
+pub const NAME: &str = "naru.test";
+
 /// The files of a server that clients can trust.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     /// The authority, PEM: what a client is told to trust. It stands alone in its directory as
     /// `ca.crt`, as clients that take a directory want it.
     pub authority: PathBuf,
-    /// The server's certificate, PEM, for `localhost` and `127.0.0.1`.
+    /// The server's certificate, PEM, for `localhost`, `127.0.0.1` and [`NAME`].
     pub certificate: PathBuf,
     /// The server's key, PEM, readable by its owner alone.
     pub key: PathBuf,
@@ -36,8 +40,8 @@ impl Certificates {
             .pem();
         let issuer = Issuer::new(authority, authority_key);
 
-        let mut server =
-            CertificateParams::new(["localhost".to_owned()]).map_err(io::Error::other)?;
+        let mut server = CertificateParams::new(["localhost".to_owned(), NAME.to_owned()])
+            .map_err(io::Error::other)?;
         server
             .subject_alt_names
             .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));

@@ -387,7 +387,10 @@ fn tell(command: &mut Command, session: &Session, grade: Grade) -> Result<()> {
     if let Some(binary) = &session.static_binary {
         command.env("NARU_TEST_STATIC_BINARY", binary);
     }
-    command.env(services::MOTO_VARIABLE, prerequisites::moto_server());
+    command.env(
+        services::MOTO_VARIABLE,
+        prerequisites::python("moto_server"),
+    );
     if !session.lenient {
         command.env("NARU_TEST_REQUIRE_ALL", "1");
     }

@@ -70,6 +70,18 @@ pub fn built(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// The interpreter of the tests' own Python environment; `None`, said loudly, where there is none.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    let found = cache_directory()
+        .map(|cache| cache.join("python/bin/python"))
+        .filter(|path| path.is_file());
+    if found.is_none() {
+        say("there is no Python environment (`cargo xtask install` brings it)");
+    }
+    found
+}
+
 /// The directory that `cargo xtask tools directory` prints.
 #[must_use]
 pub fn tools_directory() -> Option<PathBuf> {

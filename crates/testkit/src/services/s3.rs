@@ -84,7 +84,7 @@ pub fn server() -> Option<&'static Server> {
 
 fn moto_server() -> Option<PathBuf> {
     let told = environment("NARU_TEST_MOTO_SERVER").map(PathBuf::from);
-    let cached = || Some(absent::cache_directory()?.join("moto/bin/moto_server"));
+    let cached = || Some(absent::cache_directory()?.join("python/bin/moto_server"));
     told.or_else(cached)
         .filter(|program| program.is_file())
         .or_else(|| absent::find_program("moto_server"))
