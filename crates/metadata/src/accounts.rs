@@ -114,6 +114,7 @@ statements! {
         WHERE a.login_key = $1 AND a.kind = 'user' AND a.deleted_at IS NULL");
     FIND_BY_ID = concat!("SELECT ", account_columns!(), " FROM accounts a
         WHERE a.id = $1 AND a.deleted_at IS NULL");
+    LOCK = "SELECT id FROM accounts WHERE id = $1 {{FOR NO KEY UPDATE}}";
     LIST = concat!("SELECT ", account_columns!(), " FROM accounts a
         WHERE a.kind = $1 AND a.deleted_at IS NULL
         ORDER BY a.login_key LIMIT $2 OFFSET $3");
@@ -204,6 +205,16 @@ pub async fn find(conn: &mut Conn, login: &AccountName) -> Result<Option<Account
 /// Those of the database.
 pub async fn find_by_id(conn: &mut Conn, id: AccountId) -> Result<Option<Account>> {
     conn.optional(FIND_BY_ID, &[id.into()]).await
+}
+
+/// Makes others who lock the account wait until this transaction ends. On SQLite, whoever writes is
+/// alone anyway.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock(conn: &mut Conn, id: AccountId) -> Result<()> {
+    conn.optional::<AccountId>(LOCK, &[id.into()]).await?;
+    Ok(())
 }
 
 /// The user with this number; `None` for an organization.

@@ -18,6 +18,7 @@ pub mod collector;
 pub mod links;
 pub mod packages;
 pub mod statistics;
+pub mod tag_rules;
 pub mod tags;
 pub mod uploads;
 pub mod versions;
@@ -55,6 +56,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         repositories::STATEMENTS,
         signing_keys::STATEMENTS,
         statistics::STATEMENTS,
+        tag_rules::STATEMENTS,
         tags::STATEMENTS,
         teams::STATEMENTS,
         tokens::STATEMENTS,

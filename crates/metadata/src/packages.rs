@@ -135,6 +135,13 @@ statements! {
     DROP_HISTORY = "DELETE FROM tag_history WHERE package_id = $1";
     DROP_DOWNLOADS = "DELETE FROM package_downloads WHERE package_id = $1";
     DROP_STATISTICS = "DELETE FROM package_statistics WHERE package_id = $1";
+    DROP_RULE_USERS = "DELETE FROM tag_rule_users
+        WHERE rule_id IN (SELECT id FROM tag_rules WHERE package_id = $1)";
+    DROP_RULE_TEAMS = "DELETE FROM tag_rule_teams
+        WHERE rule_id IN (SELECT id FROM tag_rules WHERE package_id = $1)";
+    DROP_RULE_REPOSITORIES = "DELETE FROM tag_rule_repositories
+        WHERE rule_id IN (SELECT id FROM tag_rules WHERE package_id = $1)";
+    DROP_RULES = "DELETE FROM tag_rules WHERE package_id = $1";
     DROP = "DELETE FROM packages WHERE id = $1 AND (deleted_at IS NOT NULL OR published_at IS NULL)
         AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.package_id = packages.id)
         AND NOT EXISTS (SELECT 1 FROM links l WHERE l.package_id = packages.id)
@@ -502,6 +509,10 @@ pub async fn purge_empty(conn: &mut Conn, deleted_before: Moment, limit: i64) ->
             DROP_HISTORY,
             DROP_DOWNLOADS,
             DROP_STATISTICS,
+            DROP_RULE_USERS,
+            DROP_RULE_TEAMS,
+            DROP_RULE_REPOSITORIES,
+            DROP_RULES,
         ] {
             conn.execute(statement, &[package.into()]).await?;
         }

@@ -57,6 +57,7 @@ statements! {
     DROP_MEMBERS = "DELETE FROM team_members WHERE team_id = $1";
     DROP_PACKAGES = "DELETE FROM package_teams WHERE team_id = $1";
     DROP_REPOSITORIES = "DELETE FROM repository_teams WHERE team_id = $1";
+    DROP_TAG_RULES = "DELETE FROM tag_rule_teams WHERE team_id = $1";
     DROP = "DELETE FROM teams WHERE id = $1";
     MEMBER_ROLE = "SELECT role FROM team_members WHERE team_id = $1 AND user_id = $2";
     PUT_MEMBER = "INSERT INTO team_members (team_id, user_id, role, created_at)
@@ -112,7 +113,13 @@ pub async fn of_organization(conn: &mut Conn, organization: AccountId) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn delete(conn: &mut Conn, team: TeamId) -> Result<()> {
-    for statement in [DROP_MEMBERS, DROP_PACKAGES, DROP_REPOSITORIES, DROP] {
+    for statement in [
+        DROP_MEMBERS,
+        DROP_PACKAGES,
+        DROP_REPOSITORIES,
+        DROP_TAG_RULES,
+        DROP,
+    ] {
         conn.execute(statement, &[team.into()]).await?;
     }
     Ok(())

@@ -50,6 +50,8 @@ identifiers! {
     VersionId,
     /// A token of any kind.
     TokenId,
+    /// A tag rule.
+    TagRuleId,
     /// An event.
     EventId,
 }

@@ -17,6 +17,7 @@ pub mod policy;
 mod principal;
 mod repository;
 mod scope;
+mod tag_rule;
 mod team;
 mod token;
 mod version;
@@ -26,7 +27,7 @@ pub use account::{Account, AccountKind, AccountName, Organization, OrganizationR
 pub use clock::{Clock, ManualClock, Moment, NoRandomness, Random, SystemClock, SystemRandom};
 pub use day::Day;
 pub use event::{Actor, Event, EventKind, NewEvent};
-pub use id::{AccountId, EventId, PackageId, RepositoryId, TeamId, TokenId, VersionId};
+pub use id::{AccountId, EventId, PackageId, RepositoryId, TagRuleId, TeamId, TokenId, VersionId};
 pub use name::NameError;
 pub use package::{
     Package, PackageName, PackagePath, PackageSettings, PackageState, PackageType, Visibility,
@@ -40,6 +41,7 @@ pub use principal::{
 };
 pub use repository::{Repository, RepositoryPath, RepositoryRole, SourceRepositoryName};
 pub use scope::{Scope, Scopes};
+pub use tag_rule::{TagAction, TagAllowance, TagPattern, TagRule, TagRuleSource, TagRules};
 pub use team::{Team, TeamRole, TeamSlug};
 pub use token::{
     Lifetime, NotALifetime, Token, TokenError, TokenHolder, TokenKind, TokenSecret, TokenState,

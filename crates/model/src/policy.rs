@@ -29,6 +29,9 @@
 //! itself tells that it is taken. A package whose first push is under way is private, whatever it
 //! is to become.
 //!
+//! **Tag rules** narrow further what may be done with single tags, after everything else:
+//! [`decide_tag`].
+//!
 //! **Credentials narrow.** Roles are looked at first; only where they would allow it is a missing
 //! scope, a missing workflow permission or a too narrow registry token named, in this order.
 //! Inherited roles need no `repo` scope on the container registry.
@@ -47,6 +50,7 @@ mod facts;
 mod laws;
 mod package;
 mod repository;
+mod tag_rule;
 #[cfg(test)]
 mod truth;
 
@@ -56,8 +60,9 @@ pub use facts::{
     AccountFacts, Caller, ExistingPackage, Owner, PackageFacts, RepositoryFacts, RepositoryState,
     WorkflowRepository,
 };
-pub use package::{Birth, Grantee, birth, decide_package};
+pub use package::{Birth, Grantee, birth, decide_package, role_on_package};
 pub use repository::{decide_link, decide_repository};
+pub use tag_rule::{TagCaller, TagRefusal, decide_tag};
 
 use crate::account::{AccountKind, OrganizationRole};
 use crate::permission::Permission;

@@ -8,6 +8,8 @@
 //! that access depends on, until it hears that another one did, and never longer than
 //! `FactsCache` says. The decision itself is pure and made anew each time.
 
+pub(crate) mod tag_rules;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -400,6 +402,24 @@ async fn grant_at_birth(
         None => {}
     }
     Ok(())
+}
+
+/// As [`Registry::authorize`], with facts that are read inside the transaction that acts on the
+/// decision, so that nothing changes between the two.
+///
+/// # Errors
+/// As [`Registry::authorize`].
+pub(crate) async fn authorize_in(
+    conn: &mut Conn,
+    caller: &Caller,
+    path: &PackagePath,
+    permission: PackagePermission,
+) -> Result<Authorized> {
+    let facts = grants::package_facts(conn, &caller.principal, path).await?;
+    match decide(caller, permission, path, &facts)? {
+        Grounds::Creation(_) => Err(absent(path)),
+        _ => proof(caller, path, &facts),
+    }
 }
 
 fn decide(

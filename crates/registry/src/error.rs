@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use naru_model::policy::TagRefusal;
 use naru_model::{PackageType, Refusal};
 use naru_oci::{Digest, ManifestError};
 
@@ -91,12 +92,9 @@ pub enum Error {
         /// What needs it.
         by: Digest,
     },
-    /// The tag cannot be moved.
-    #[error("the tag `{tag}` is immutable and points at another version already")]
-    TagImmutable {
-        /// The tag.
-        tag: String,
-    },
+    /// A tag rule stands against it; the refusal names the rule and whom it lets.
+    #[error("{0}")]
+    TagProtected(TagRefusal),
     /// Something of that name is there already.
     #[error("{what} `{name}` exists already")]
     Exists {

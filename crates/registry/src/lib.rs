@@ -8,7 +8,8 @@
 //!   [`registry_tokens`] (the token endpoint), [`tokens`] (those that are stored), [`passwords`],
 //!   [`sealing`] and `keys` (what signs, and how secrets are kept);
 //! - accounts and packages: [`account_access`] (permission again), [`accounts`],
-//!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], `linking`;
+//!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], [`tag_rules`],
+//!   `linking`;
 //! - figures: [`statistics`];
 //! - `commit`: how every one of them ends;
 //! - the machine's own work: [`setup`], [`jobs`], [`garbage_collection`], [`purge`], [`fsck`],
@@ -46,6 +47,7 @@ pub mod sealing;
 pub mod settings;
 pub mod setup;
 pub mod statistics;
+pub mod tag_rules;
 pub mod tags;
 pub mod teams;
 pub mod tokens;

@@ -8,12 +8,12 @@ use naru_metadata::{Conn, links, packages};
 use naru_model::{AccountId, EventKind, Moment, PackageId, VersionId};
 use naru_oci::{Accept, Algorithm, Descriptor, Digest, Manifest, MediaType, Reference, Tag};
 
+use crate::access::tag_rules::TaggedPackage;
 use crate::access::{Authorized, PushTarget, lock};
 use crate::cache::CachedManifest;
 use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::linking::SourceLabel;
-use crate::tags::TagWrite;
 use crate::{Caller, Registry, events};
 
 /// A manifest that is pushed.
@@ -101,7 +101,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::ManifestInvalid`], [`Error::DigestMismatch`], [`Error::ManifestBlobUnknown`],
-    /// [`Error::SizeInvalid`], [`Error::TagImmutable`], [`Error::TooLarge`].
+    /// [`Error::SizeInvalid`], [`Error::TagProtected`], [`Error::TooLarge`].
     pub async fn put_manifest(
         &self,
         caller: &Caller,
@@ -127,16 +127,10 @@ impl Registry {
             package,
         };
         let version = self.store(&mut tx, caller, place, &parsed, now).await?;
-        for tag in &tags {
-            let kind = target.package_type();
-            let write = TagWrite {
-                owner: place.owner,
-                package,
-                kind,
-                tag,
-                version,
-            };
-            self.write_tag(&mut tx, caller, write, now).await?;
+        if !tags.is_empty() {
+            let tagged = TaggedPackage::pushed(target, package);
+            self.write_tags(&mut tx, caller, tagged, &tags, version, now)
+                .await?;
         }
         let published = self.publish(&mut tx, caller, target, package, now).await?;
         if let Some(value) = source {

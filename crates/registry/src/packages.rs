@@ -3,16 +3,17 @@
 
 pub use naru_metadata::grants::ListedPackage;
 use naru_metadata::grants::PackageFilter;
-use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages, repositories};
+use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages, tag_rules};
 use naru_model::{
     AccountKind, AccountName, AccountPermission, EventKind, Moment, Package, PackagePath,
-    PackagePermission, PackageState, PackageType, Repository, RepositoryId, RepositoryPath,
-    RepositoryPermission, Role, Team, TeamSlug, User, Visibility,
+    PackagePermission, PackageState, PackageType, Repository, RepositoryPath, RepositoryPermission,
+    Role, Team, TeamSlug, User, Visibility,
 };
 
 use crate::access::Authorized;
 use crate::accounts::find_user;
 use crate::error::{Error, Result};
+use crate::tag_rules::own_repository;
 use crate::{Caller, Registry, account_access, events, teams};
 
 /// Who may do what with a package, by explicit grants.
@@ -197,6 +198,29 @@ impl Registry {
             .await
     }
 
+    /// Lets the registry's own tag rule bind a package, or lifts it: that published versions of
+    /// the legacy registry are immutable.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the package.
+    pub async fn set_default_tag_rule(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+        binds: bool,
+    ) -> Result<()> {
+        let package = self
+            .authorize(caller, path, PackagePermission::Administer)
+            .await?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        tag_rules::set_default(&mut tx, package.id(), binds, now).await?;
+        let kind = EventKind::PackageSettingsChanged;
+        let event = events::on_package(kind, caller, &package, now);
+        self.commit_access_change(tx, event.with("default_tag_rule", binds))
+            .await
+    }
+
     /// Grants a role on a package; effective at once.
     ///
     /// # Errors
@@ -226,7 +250,7 @@ impl Registry {
                 grants::set_team(&mut tx, package.id(), team.id, role, now).await?;
             }
             GrantTo::Repository(repository) => {
-                let found = own_repository(&mut tx, &package, repository).await?;
+                let found = own_repository(&mut tx, caller, package.owner(), repository).await?;
                 grants::set_repository(&mut tx, package.id(), found, role, now).await?;
             }
         }
@@ -261,7 +285,7 @@ impl Registry {
                 grants::remove_team(&mut tx, package.id(), team.id).await?
             }
             GrantTo::Repository(repository) => {
-                let found = own_repository(&mut tx, &package, repository).await?;
+                let found = own_repository(&mut tx, caller, package.owner(), repository).await?;
                 grants::remove_repository(&mut tx, package.id(), found).await?
             }
         };
@@ -390,21 +414,6 @@ async fn may_be_granted(conn: &mut Conn, package: &Authorized, user: &User) -> R
         user.login,
         package.path()
     )))
-}
-
-async fn own_repository(
-    conn: &mut Conn,
-    package: &Authorized,
-    path: &RepositoryPath,
-) -> Result<RepositoryId> {
-    let found = repositories::find_by_path(conn, path).await?;
-    let found = found.filter(|repository| repository.owner == package.owner());
-    found
-        .map(|repository| repository.id)
-        .ok_or_else(|| Error::NotFound {
-            what: "repository of the owner",
-            name: path.to_string(),
-        })
 }
 
 fn absent(path: &PackagePath) -> Error {

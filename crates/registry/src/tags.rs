@@ -1,14 +1,13 @@
-//! Tags (distribution-spec, end-8 and end-9 by tag). `Registry::write_tag` is the one place
-//! where a tag is written, whatever the door.
+//! Tags (distribution-spec, end-8 and end-9 by tag). Tags are written and removed here and nowhere
+//! else, whatever the door, each time with a `TagBinding`: what the tag rules let this caller do.
 
 use naru_metadata::tags::{self, TagChange, TagReason};
 use naru_metadata::{Conn, packages, versions};
 use naru_model::policy::Refusal;
-use naru_model::{
-    AccountId, EventKind, Moment, PackageId, PackagePermission, PackageType, VersionId,
-};
+use naru_model::{EventKind, Moment, PackagePermission, PackageType, TagAction, VersionId};
 use naru_oci::{RepositoryName, Tag};
 
+use crate::access::tag_rules::{TagBinding, TaggedPackage};
 use crate::access::{Authorized, lock};
 use crate::commit::Outdated;
 use crate::error::{Error, Result};
@@ -26,16 +25,12 @@ pub struct TagPage {
 /// A tag that is to point at a version.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TagWrite<'a> {
-    /// The account that owns the package.
-    pub(crate) owner: AccountId,
-    /// The package.
-    pub(crate) package: PackageId,
-    /// Its type: on the legacy registry published tags are immutable by default.
-    pub(crate) kind: PackageType,
     /// The tag.
-    pub(crate) tag: &'a Tag,
+    pub(crate) tag: &'a str,
     /// Where it is to point.
     pub(crate) version: VersionId,
+    /// Why.
+    pub(crate) reason: TagReason,
 }
 
 impl Registry {
@@ -125,7 +120,7 @@ impl Registry {
     /// Removes a tag; the manifest stays (end-9 by tag).
     ///
     /// # Errors
-    /// [`Error::ManifestUnknown`] when there is no such tag; [`Error::TagImmutable`].
+    /// [`Error::ManifestUnknown`] when there is no such tag; [`Error::TagProtected`].
     pub async fn delete_tag(&self, caller: &Caller, package: &Authorized, tag: &Tag) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
@@ -134,12 +129,8 @@ impl Registry {
         let found = found.ok_or_else(|| Error::ManifestUnknown {
             reference: tag.to_string(),
         })?;
-        // Removed and pushed again, it would have moved.
-        if self.is_immutable(package.package_type(), tag) {
-            return Err(Error::TagImmutable {
-                tag: tag.to_string(),
-            });
-        }
+        let binding = self.tag_binding(&mut tx, caller, package.into()).await?;
+        binding.allow(TagAction::Delete, tag.as_str())?;
         let change = caller.tag_change(TagReason::Delete, now);
         tags::remove(&mut tx, package.id(), tag.as_str(), change).await?;
         versions::touch(&mut tx, found.version, now).await?;
@@ -151,59 +142,118 @@ impl Registry {
         Ok(())
     }
 
-    /// Points a tag at a version, if the rules of the package allow it.
+    /// Points the tags of a push at its version.
     ///
     /// # Errors
-    /// [`Error::TagImmutable`]; those of the database.
-    pub(crate) async fn write_tag(
+    /// [`Error::TagProtected`]; those of the database.
+    pub(crate) async fn write_tags(
         &self,
         conn: &mut Conn,
         caller: &Caller,
-        write: TagWrite<'_>,
+        package: TaggedPackage<'_>,
+        tags: &[Tag],
+        version: VersionId,
         now: Moment,
     ) -> Result<()> {
-        let before = tags::find(conn, write.package, write.tag.as_str()).await?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.version == write.version)
-        {
-            return Ok(());
+        let binding = self.tag_binding(conn, caller, package).await?;
+        let reason = TagReason::Push;
+        for tag in tags {
+            let tag = tag.as_str();
+            let write = TagWrite {
+                tag,
+                version,
+                reason,
+            };
+            write_tag(conn, caller, package, &binding, write, now).await?;
         }
-        if before.is_some() && self.is_immutable(write.kind, write.tag) {
-            return Err(Error::TagImmutable {
-                tag: write.tag.to_string(),
-            });
-        }
-        let change = caller.tag_change(TagReason::Push, now);
-        tags::put(
-            conn,
-            write.package,
-            write.tag.as_str(),
-            write.version,
-            change,
-        )
-        .await?;
-        versions::touch(conn, write.version, now).await?;
-        let event = caller
-            .event(EventKind::TagMoved, now)
-            .on_package(write.owner, write.package)
-            .on_version(write.version)
-            .with("tag", write.tag.as_str());
-        match before {
-            Some(before) => {
-                versions::touch(conn, before.version, now).await?;
-                let event = event.with("before", before.digest.as_str());
-                events::record(conn, event).await
-            }
-            None => events::record(conn, event).await,
-        }
+        Ok(())
     }
 
-    /// A published tag other than `latest` cannot be moved on the legacy registry.
-    fn is_immutable(&self, kind: PackageType, tag: &Tag) -> bool {
-        kind == PackageType::Docker
-            && self.settings.legacy_immutable_tags
-            && tag.as_str() != "latest"
+    /// Removes the tags of a version that goes. Returns their names.
+    ///
+    /// # Errors
+    /// [`Error::TagProtected`] if one of them must stay; those of the database.
+    pub(crate) async fn remove_tags_of(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: &Authorized,
+        version: VersionId,
+        now: Moment,
+    ) -> Result<Vec<String>> {
+        let names = tags::of_version(conn, version).await?;
+        if names.is_empty() {
+            return Ok(names);
+        }
+        let binding = self.tag_binding(conn, caller, package.into()).await?;
+        for name in &names {
+            binding.allow(TagAction::Delete, name)?;
+        }
+        let change = caller.tag_change(TagReason::VersionDeleted, now);
+        Ok(tags::remove_of_version(conn, package.id(), version, change).await?)
+    }
+
+    /// Gives a version that comes back those of its lost tags that the caller may create. Returns
+    /// their names.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn give_back_tags(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: &Authorized,
+        version: VersionId,
+        mut lost: Vec<String>,
+        now: Moment,
+    ) -> Result<Vec<String>> {
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let binding = self.tag_binding(conn, caller, package.into()).await?;
+        lost.retain(|name| binding.allow(TagAction::Create, name).is_ok());
+        let change = caller.tag_change(TagReason::Restore, now);
+        for name in &lost {
+            tags::put(conn, package.id(), name, version, change).await?;
+        }
+        Ok(lost)
+    }
+}
+
+/// Points a tag at a version, if the rules of the package allow it. A tag that points there already
+/// is left alone.
+///
+/// # Errors
+/// [`Error::TagProtected`]; those of the database.
+pub(crate) async fn write_tag(
+    conn: &mut Conn,
+    caller: &Caller,
+    package: TaggedPackage<'_>,
+    binding: &TagBinding,
+    write: TagWrite<'_>,
+    now: Moment,
+) -> Result<()> {
+    let before = tags::find(conn, package.id, write.tag).await?;
+    let action = match &before {
+        Some(before) if before.version == write.version => return Ok(()),
+        Some(_) => TagAction::Move,
+        None => TagAction::Create,
+    };
+    binding.allow(action, write.tag)?;
+    let change = caller.tag_change(write.reason, now);
+    tags::put(conn, package.id, write.tag, write.version, change).await?;
+    versions::touch(conn, write.version, now).await?;
+    let event = caller
+        .event(EventKind::TagMoved, now)
+        .on_package(package.owner, package.id)
+        .on_version(write.version)
+        .with("tag", write.tag);
+    match before {
+        Some(before) => {
+            versions::touch(conn, before.version, now).await?;
+            events::record(conn, event.with("before", before.digest.as_str())).await
+        }
+        None => events::record(conn, event).await,
     }
 }
 

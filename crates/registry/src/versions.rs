@@ -1,6 +1,5 @@
 //! Package versions as people see them: listed with their tags, deleted, restored.
 
-use naru_metadata::tags::TagReason;
 use naru_metadata::versions::{self, Version};
 use naru_metadata::{Conn, tags};
 use naru_model::{EventKind, Moment, PackageId, PackagePath, PackagePermission, VersionId};
@@ -84,7 +83,7 @@ impl Registry {
     /// # Errors
     /// [`Error::Refused`] unless the caller administers the package; [`Error::ManifestUnknown`];
     /// [`Error::StillNeeded`] while an index needs it; [`Error::Invalid`] for the last tagged
-    /// version, with which the package goes.
+    /// version, with which the package goes; [`Error::TagProtected`].
     pub async fn delete_version(
         &self,
         caller: &Caller,
@@ -122,7 +121,7 @@ impl Registry {
     }
 
     /// Takes a version out of the bin, with those of its children that are there too, and gives
-    /// back the tags it lost whose names are still free.
+    /// back the tags it lost whose names are still free and which the caller may create.
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller administers the package; [`Error::ManifestUnknown`]
@@ -155,6 +154,9 @@ impl Registry {
 
     /// Puts a version into the bin, noting the tags it loses; blobs that nothing else needs stop
     /// being readable, but a push that was promised them may still name them.
+    ///
+    /// # Errors
+    /// [`Error::TagProtected`] if the caller may not remove one of the tags.
     pub(crate) async fn bin_version(
         &self,
         conn: &mut Conn,
@@ -163,8 +165,9 @@ impl Registry {
         version: VersionId,
         now: Moment,
     ) -> Result<()> {
-        let change = caller.tag_change(TagReason::VersionDeleted, now);
-        let lost = tags::remove_of_version(conn, package.id(), version, change).await?;
+        let lost = self
+            .remove_tags_of(conn, caller, package, version, now)
+            .await?;
         versions::delete(conn, package.id(), version, now, caller.principal.user()).await?;
         let lease = now.plus(self.settings.leases().lease);
         versions::hide_lost_blobs(conn, package.id(), version, now, lease).await?;
@@ -188,11 +191,10 @@ impl Registry {
             return Ok(Vec::new());
         };
         versions::restore(conn, package.id(), version, now).await?;
-        let names = tags::lost_with_version(conn, package.id(), version, deleted_at).await?;
-        for name in &names {
-            let change = caller.tag_change(TagReason::Restore, now);
-            tags::put(conn, package.id(), name, version, change).await?;
-        }
+        let lost = tags::lost_with_version(conn, package.id(), version, deleted_at).await?;
+        let names = self
+            .give_back_tags(conn, caller, package, version, lost, now)
+            .await?;
         let event = events::on_package(EventKind::VersionRestored, caller, package, now)
             .on_version(version)
             .with("tags", names.join(" "));

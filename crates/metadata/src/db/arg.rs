@@ -1,6 +1,8 @@
 //! What is bound to the numbered parameters of a statement.
 
-use naru_model::{AccountId, EventId, Moment, PackageId, RepositoryId, TeamId, TokenId, VersionId};
+use naru_model::{
+    AccountId, EventId, Moment, PackageId, RepositoryId, TagRuleId, TeamId, TokenId, VersionId,
+};
 use naru_oci::Digest;
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
@@ -72,6 +74,7 @@ arg_from_id!(
     PackageId,
     VersionId,
     TokenId,
+    TagRuleId,
     EventId
 );
 

@@ -17,6 +17,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "statistics",
         script: include_str!("../../migrations/0002_statistics.sql"),
     },
+    Migration {
+        version: 3,
+        name: "tag rules",
+        script: include_str!("../../migrations/0003_tag_rules.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

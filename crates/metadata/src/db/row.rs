@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use naru_model::{AccountId, EventId, Moment, PackageId, RepositoryId, TeamId, TokenId, VersionId};
+use naru_model::{
+    AccountId, EventId, Moment, PackageId, RepositoryId, TagRuleId, TeamId, TokenId, VersionId,
+};
 use naru_oci::Digest;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -239,6 +241,7 @@ from_stored! {
     PackageId: i64, value => Ok(Self::new(value));
     VersionId: i64, value => Ok(Self::new(value));
     TokenId: i64, value => Ok(Self::new(value));
+    TagRuleId: i64, value => Ok(Self::new(value));
     EventId: i64, value => Ok(Self::new(value));
 }
 
@@ -266,6 +269,7 @@ from_first_column!(
     PackageId,
     VersionId,
     TokenId,
+    TagRuleId,
     EventId
 );
 

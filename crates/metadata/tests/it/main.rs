@@ -19,6 +19,7 @@ mod jobs;
 mod schema;
 mod seam;
 mod statements;
+mod tag_rules;
 mod trouble;
 
 use home::{Home, on_both};

@@ -95,6 +95,29 @@ pub fn birth(principal: &Principal, path: &PackagePath, facts: &PackageFacts) ->
     }
 }
 
+/// The role that `principal` has on the package at `path`, whatever the credential is; on one that
+/// is not there yet, the role that creating it would give.
+///
+/// Only for rules that narrow what [`decide_package`] has allowed.
+#[must_use]
+pub fn role_on_package(
+    principal: &Principal,
+    path: &PackagePath,
+    facts: &PackageFacts,
+) -> Option<Role> {
+    let case = Case {
+        principal,
+        permission: PackagePermission::Write,
+        path,
+        facts,
+    };
+    admit(principal, &facts.caller).ok()?;
+    match case.present() {
+        Some(package) => case.role(package).map(|(role, _)| role),
+        None => case.role_at_birth(),
+    }
+}
+
 /// One question with all that belongs to it.
 struct Case<'a> {
     principal: &'a Principal,
@@ -352,6 +375,16 @@ impl Case<'_> {
             return Err(self.no_creation(Remedy::AnotherName));
         }
         Ok(grounds)
+    }
+
+    /// The creator's role on what a push creates: that of a container package is granted with it,
+    /// that of a legacy one is the repository's, which its creator administers.
+    fn role_at_birth(&self) -> Option<Role> {
+        self.create().ok()?;
+        match (self.path.package_type, self.facts.repository) {
+            (PackageType::Docker, Some(_)) => self.legacy_role().map(|(role, _)| role),
+            (PackageType::Docker, None) | (PackageType::Container, _) => Some(Role::Admin),
+        }
     }
 
     fn create_as_user(&self) -> Result<CreationGrounds, Refusal> {

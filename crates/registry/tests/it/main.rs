@@ -29,6 +29,7 @@ mod repositories;
 mod setup;
 mod statistics;
 mod storm;
+mod tag_rules;
 mod uploads;
 mod versions;
 

@@ -431,7 +431,7 @@ async fn on_the_legacy_registry_a_published_tag_stays_what_it_is() {
     put("1.0", 1).await.unwrap();
     put("1.0", 1).await.unwrap();
     let moved = put("1.0", 2).await;
-    assert!(matches!(moved, Err(Error::TagImmutable { .. })));
+    assert!(matches!(moved, Err(Error::TagProtected(_))));
     put("latest", 1).await.unwrap();
     put("latest", 2).await.unwrap();
     let delete = PackagePermission::Delete;
@@ -442,7 +442,7 @@ async fn on_the_legacy_registry_a_published_tag_stays_what_it_is() {
         .unwrap();
     let tag: Tag = "1.0".parse().unwrap();
     let removed = world.registry.delete_tag(&octocat, &package, &tag).await;
-    assert!(matches!(removed, Err(Error::TagImmutable { .. })));
+    assert!(matches!(removed, Err(Error::TagProtected(_))));
     // Two who publish one version at once: one does.
     for number in 0..10_u8 {
         let tag = format!("2.{number}");

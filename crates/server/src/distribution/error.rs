@@ -6,7 +6,7 @@
 
 use http::{Method, Response, StatusCode};
 use naru_model::NameError;
-use naru_model::policy::Refusal;
+use naru_model::policy::{Refusal, TagRefusal};
 use naru_oci::{
     BearerError, Challenge, Endpoint, EndpointError, ErrorCode, ErrorInfo, ErrorResponse,
     Unsatisfiable, headers, not_accepted,
@@ -246,9 +246,7 @@ impl<'a> Situation<'a> {
             Error::StillNeeded { by, .. } => Shape::text(ErrorCode::Denied, error.to_string())
                 .status(StatusCode::CONFLICT)
                 .detail(json!({ "needed_by": by.as_str() })),
-            Error::TagImmutable { .. } => {
-                Shape::text(ErrorCode::Denied, error.to_string()).status(StatusCode::CONFLICT)
-            }
+            Error::TagProtected(refusal) => protected(refusal),
             Error::Exists { .. } | Error::Conflict(_) => {
                 Shape::text(ErrorCode::Denied, error.to_string()).status(StatusCode::CONFLICT)
             }
@@ -317,6 +315,17 @@ impl<'a> Situation<'a> {
         Shape::text(ErrorCode::Unauthorized, text)
             .detail(json!({ "reason": reason(bad, self.arrival) }))
             .challenge(Some(BearerError::InvalidToken))
+    }
+}
+
+/// A tag rule stands against it: a conflict with what is there if nobody may, whoever asks.
+fn protected(refusal: &TagRefusal) -> Shape {
+    let shape = Shape::text(ErrorCode::Denied, refusal.to_string());
+    let shape = shape.detail(json!({ "tag": refusal.tag, "reason": refusal.to_string() }));
+    if refusal.is_final() {
+        shape.status(StatusCode::CONFLICT)
+    } else {
+        shape
     }
 }
 

@@ -230,9 +230,11 @@ impl From<Error> for Failure {
             | Error::SizeInvalid { .. }
             | Error::RangeInvalid { .. } => Self::bad_request(text),
             Error::Invalid(_) => Self::validation(vec![FieldError::custom("", "", &text)]),
-            Error::StillNeeded { .. } | Error::TagImmutable { .. } => {
+            Error::StillNeeded { .. } => Self::text(StatusCode::CONFLICT, text),
+            Error::TagProtected(refusal) if refusal.is_final() => {
                 Self::text(StatusCode::CONFLICT, text)
             }
+            Error::TagProtected(_) => Self::forbidden(text),
             Error::Exists { what, .. } => {
                 Self::validation(vec![FieldError::exists(what, "name", &text)])
             }
