@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(
             value,
             "Bearer realm=\"https://ghcr.example/token\",service=\"ghcr.example\",\
-             scope=\"repository:o/i:pull,push\",error=\"insufficient_scope\""
+             scope=\"repository:o/i:push,pull\",error=\"insufficient_scope\""
         );
     }
 

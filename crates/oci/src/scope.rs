@@ -29,9 +29,11 @@ impl Actions {
     /// All of them, in the grammar `*`.
     pub const ALL: Self = Self(7);
 
+    /// Pushing stands first, as on GitHub's registry: a clean-up tool that splits challenges at
+    /// every comma takes the first word for all (dataaxiom/ghcr-cleanup-action).
     const WORDS: [(Self, &'static str); 3] = [
-        (Self::PULL, "pull"),
         (Self::PUSH, "push"),
+        (Self::PULL, "pull"),
         (Self::DELETE, "delete"),
     ];
 
@@ -59,7 +61,7 @@ impl Actions {
         Self(self.0 | other.0)
     }
 
-    /// The words in it, in the order pull, push, delete.
+    /// The words in it, in the order push, pull, delete.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         Self::WORDS
             .into_iter()
@@ -226,11 +228,13 @@ impl Scopes {
     /// spaces.
     ///
     /// What cannot be granted here is left out, as the token documentation asks: a token server
-    /// gives what it can, and the request that needs more is refused then.
+    /// gives what it can, and the request that needs more is refused then. Quotes around a scope
+    /// are no part of it: some clients take them along from the challenge.
     #[must_use]
     pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let words = values.into_iter().flat_map(|value| value.split(' '));
-        words.filter_map(|word| word.parse().ok()).collect()
+        let bare = words.map(|word| word.trim_matches('"'));
+        bare.filter_map(|word| word.parse().ok()).collect()
     }
 
     /// Adds a scope; a second one on the same repository adds its actions to the first.
@@ -347,11 +351,17 @@ mod tests {
         let scopes = Scopes::parse(values);
         assert_eq!(
             scopes.to_string(),
-            "repository:a:pull,push repository:b/c:pull"
+            "repository:a:push,pull repository:b/c:pull"
         );
         assert_eq!(scopes.actions_on(&"b/c".parse().unwrap()), Actions::PULL);
         assert_eq!(scopes.actions_on(&"b".parse().unwrap()), Actions::NONE);
         assert!(Scopes::parse([""]).is_empty());
+    }
+
+    #[test]
+    fn a_scope_that_was_cut_out_of_a_challenge_loses_its_quotes() {
+        let scopes = Scopes::parse(["\"repository:a:push"]);
+        assert_eq!(scopes.actions_on(&"a".parse().unwrap()), Actions::PUSH);
     }
 
     #[test]
@@ -360,7 +370,7 @@ mod tests {
         let json = serde_json::to_string(&scopes).unwrap();
         assert_eq!(
             json,
-            "[{\"type\":\"repository\",\"name\":\"o/i\",\"actions\":[\"pull\",\"push\"]},\
+            "[{\"type\":\"repository\",\"name\":\"o/i\",\"actions\":[\"push\",\"pull\"]},\
              {\"type\":\"registry\",\"name\":\"catalog\",\"actions\":[\"*\"]}]"
         );
         assert_eq!(serde_json::from_str::<Scopes>(&json).unwrap(), scopes);

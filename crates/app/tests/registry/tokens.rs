@@ -69,8 +69,8 @@ fn a_challenge_names_realm_and_service_and_what_is_needed() {
         (repo.get("tags/list"), "pull"),
         (repo.get(&format!("blobs/{blob}")), "pull"),
         (repo.get(&format!("referrers/{blob}")), "pull"),
-        (repo.post("blobs/uploads/"), "pull,push"),
-        (repo.put("manifests/v1"), "pull,push"),
+        (repo.post("blobs/uploads/"), "push,pull"),
+        (repo.put("manifests/v1"), "push,pull"),
         (repo.delete("manifests/v1"), "delete"),
     ] {
         let challenge = request.send().expect(401).challenge();
