@@ -14,6 +14,9 @@ pub mod repositories;
 pub mod teams;
 pub mod tokens;
 
+pub mod artifacts;
+pub mod attestations;
+
 pub mod collector;
 pub mod links;
 pub mod packages;
@@ -34,7 +37,7 @@ pub mod signing_keys;
 pub use changes::ChangeStamp;
 pub use db::{Conn, Db, SchemaPolicy, Tx};
 pub use error::{Error, Result, SchemaError};
-pub use page::{Cursor, Page};
+pub use page::{BothWays, Cursor, Edge, Page};
 pub use settings::DatabaseSettings;
 
 /// Every statement of the crate, module by module. Those whose name begins with the name of a
@@ -42,6 +45,8 @@ pub use settings::DatabaseSettings;
 pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
     let modules = [
         accounts::STATEMENTS,
+        artifacts::STATEMENTS,
+        attestations::STATEMENTS,
         changes::STATEMENTS,
         checks::STATEMENTS,
         collector::STATEMENTS,

@@ -71,9 +71,79 @@ impl<T> Page<T> {
     }
 }
 
+/// Where a page of a list that is read in both directions begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edge {
+    /// At the beginning of the list.
+    #[default]
+    Start,
+    /// Behind the row with this number.
+    After(i64),
+    /// It ends before the row with this number.
+    Before(i64),
+}
+
+/// A part of a list that is read in both directions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BothWays<T> {
+    /// The rows, in the order of the list.
+    pub items: Vec<T>,
+    /// The page before this one, if there is one, ends before this number.
+    pub previous: Option<i64>,
+    /// The page after this one, if there is one, begins behind this number.
+    pub next: Option<i64>,
+}
+
+impl<T> BothWays<T> {
+    /// Cuts rows that were read away from `edge`, one more than `limit` if there are so many.
+    ///
+    /// That the row at the edge itself is in the list is taken for granted, so that no second
+    /// question is needed.
+    #[must_use]
+    pub fn cut(mut items: Vec<T>, edge: Edge, limit: usize, number: impl Fn(&T) -> i64) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let (before, after) = match edge {
+            Edge::Start => (false, more),
+            Edge::After(_) => (true, more),
+            Edge::Before(_) => {
+                items.reverse();
+                (more, true)
+            }
+        };
+        let previous = items.first().filter(|_| before).map(&number);
+        let next = items.last().filter(|_| after).map(&number);
+        Self {
+            items,
+            previous,
+            next,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_between_two_others_knows_both() {
+        let cut = |rows: Vec<i64>, edge| BothWays::cut(rows, edge, 2, |number| *number);
+        let first = cut(vec![9, 7, 4], Edge::Start);
+        assert_eq!((first.previous, first.next), (None, Some(7)));
+        let second = cut(vec![4, 2, 1], Edge::After(7));
+        assert_eq!((second.previous, second.next), (Some(4), Some(2)));
+        let last = cut(vec![1], Edge::After(2));
+        assert_eq!((last.previous, last.next), (Some(1), None));
+    }
+
+    #[test]
+    fn a_page_that_was_read_backwards_is_in_the_order_of_the_list() {
+        let page = BothWays::cut(vec![2, 4, 7], Edge::Before(1), 2, |number| *number);
+        assert_eq!(page.items, [4, 2]);
+        assert_eq!((page.previous, page.next), (Some(4), Some(2)));
+        let first = BothWays::cut(vec![9], Edge::Before(7), 2, |number| *number);
+        assert_eq!((first.previous, first.next), (None, Some(9)));
+    }
 
     #[test]
     fn a_page_knows_where_the_next_one_begins() {

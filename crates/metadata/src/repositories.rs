@@ -67,6 +67,8 @@ statements! {
             AND a.deleted_at IS NULL");
     FIND_BY_ID = concat!("SELECT ", repository_columns!(), " FROM repositories r
         WHERE r.id = $1 AND r.deleted_at IS NULL");
+    PATHS = "SELECT r.id, a.login, r.name FROM repositories r JOIN accounts a ON a.id = r.owner_id
+        WHERE r.id {{IN $1}} AND r.deleted_at IS NULL AND a.deleted_at IS NULL ORDER BY r.id";
     FIND_BY_FORGE_URL = concat!("SELECT ", repository_columns!(), " FROM repositories r
         WHERE r.forge_url = $1 AND r.deleted_at IS NULL ORDER BY r.id");
     LIST = concat!("SELECT ", repository_columns!(), " FROM repositories r
@@ -188,6 +190,31 @@ pub async fn find_by_id(conn: &mut Conn, id: RepositoryId) -> Result<Option<Repo
 /// Those of the database.
 pub async fn find_by_forge_url(conn: &mut Conn, forge_url: &str) -> Result<Vec<Repository>> {
     conn.all(FIND_BY_FORGE_URL, &[forge_url.into()]).await
+}
+
+/// The live ones of these repositories with their paths, in the order of their numbers.
+///
+/// # Errors
+/// Those of the database.
+pub async fn paths(
+    conn: &mut Conn,
+    repositories: &[RepositoryId],
+) -> Result<Vec<(RepositoryId, RepositoryPath)>> {
+    let ids: Vec<i64> = repositories.iter().map(|id| id.get()).collect();
+    let found: Vec<WithPath> = conn.all(PATHS, &[ids.as_slice().into()]).await?;
+    Ok(found.into_iter().map(|found| (found.0, found.1)).collect())
+}
+
+struct WithPath(RepositoryId, RepositoryPath);
+
+impl FromRow for WithPath {
+    fn from_row(row: &Row) -> Result<Self> {
+        let path = RepositoryPath {
+            owner: row.word("login")?,
+            name: row.word("name")?,
+        };
+        Ok(Self(row.get("id")?, path))
+    }
 }
 
 /// The repositories of an account in the order of their names.

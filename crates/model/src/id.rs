@@ -54,4 +54,12 @@ identifiers! {
     TagRuleId,
     /// An event.
     EventId,
+    /// An attestation.
+    AttestationId,
+    /// A deployment record of an artifact.
+    DeploymentRecordId,
+    /// A storage record of an artifact.
+    StorageRecordId,
+    /// A job that set the deployment records of a cluster.
+    ClusterJobId,
 }

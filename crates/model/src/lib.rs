@@ -5,6 +5,8 @@
 //! (principals); and the whole policy, [`policy`]. What happened is told by events.
 
 mod account;
+mod artifact;
+mod attestation;
 mod clock;
 mod day;
 mod event;
@@ -24,10 +26,18 @@ mod version;
 mod word;
 
 pub use account::{Account, AccountKind, AccountName, Organization, OrganizationRole, User};
+pub use artifact::{
+    ClusterJob, Deployment, DeploymentRecord, DeploymentStatus, Environment, RecordError,
+    RuntimeRisk, StorageRecord, StorageStatus, Stored,
+};
+pub use attestation::{Attestation, AttestationBundle, Initiator, NotABundle, PredicateKind};
 pub use clock::{Clock, ManualClock, Moment, NoRandomness, Random, SystemClock, SystemRandom};
 pub use day::Day;
 pub use event::{Actor, Event, EventKind, NewEvent};
-pub use id::{AccountId, EventId, PackageId, RepositoryId, TagRuleId, TeamId, TokenId, VersionId};
+pub use id::{
+    AccountId, AttestationId, ClusterJobId, DeploymentRecordId, EventId, PackageId, RepositoryId,
+    StorageRecordId, TagRuleId, TeamId, TokenId, VersionId,
+};
 pub use name::NameError;
 pub use package::{
     Package, PackageName, PackagePath, PackageSettings, PackageState, PackageType, Visibility,

@@ -94,6 +94,8 @@ pub enum RepositoryPermission {
     Read,
     /// Change its description and topics, connect packages to it.
     Write,
+    /// Store what is said about its artifacts: attestations, deployment and storage records.
+    Attest,
     /// Change collaborators, visibility and settings, make tokens for its workflows.
     Administer,
     /// Delete it.
@@ -106,7 +108,7 @@ impl RepositoryPermission {
     pub const fn role(self) -> Role {
         match self {
             Self::Read => Role::Read,
-            Self::Write => Role::Write,
+            Self::Write | Self::Attest => Role::Write,
             Self::Administer | Self::Delete => Role::Admin,
         }
     }
@@ -197,7 +199,7 @@ impl From<RepositoryPermission> for Permission {
     fn from(permission: RepositoryPermission) -> Self {
         match permission {
             RepositoryPermission::Read => Self::ReadRepository,
-            RepositoryPermission::Write => Self::WriteRepository,
+            RepositoryPermission::Write | RepositoryPermission::Attest => Self::WriteRepository,
             RepositoryPermission::Administer => Self::AdminRepository,
             RepositoryPermission::Delete => Self::DeleteRepository,
         }

@@ -4,7 +4,7 @@
 //! Facts are read inside the transaction that acts on the decision, so nothing changes between the
 //! two.
 
-use naru_metadata::{Conn, Tx, accounts, changes, grants};
+use naru_metadata::{Conn, Tx, accounts, changes, grants, repositories};
 use naru_model::policy::{self, Refusal};
 use naru_model::{
     Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Permission,
@@ -172,6 +172,46 @@ pub(crate) async fn repository(
         }),
         _ => Err(absent()),
     }
+}
+
+/// Those of the repositories with which `caller` may do something. The others are passed over as if
+/// they were not there.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn repositories_among(
+    conn: &mut Conn,
+    caller: &Caller,
+    candidates: &[RepositoryId],
+    permission: RepositoryPermission,
+) -> Result<Vec<RepositoryId>> {
+    let mut allowed = Vec::new();
+    for (id, path) in repositories::paths(conn, candidates).await? {
+        match repository(conn, caller, &path, permission).await {
+            Ok(_) => allowed.push(id),
+            Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(allowed)
+}
+
+/// Asks whether `caller` may do something with every one of the repositories that they may see;
+/// returns those. What they may not see is passed over as if it were not there.
+///
+/// # Errors
+/// [`Error::Refused`] by the first that may be seen and refuses.
+pub(crate) async fn repositories_seen(
+    conn: &mut Conn,
+    caller: &Caller,
+    candidates: &[RepositoryId],
+    permission: RepositoryPermission,
+) -> Result<Vec<RepositoryId>> {
+    let seen = repositories_among(conn, caller, candidates, RepositoryPermission::Read).await?;
+    for (_, path) in repositories::paths(conn, &seen).await? {
+        repository(conn, caller, &path, permission).await?;
+    }
+    Ok(seen)
 }
 
 /// Asks whether `caller` administers the instance.

@@ -11,6 +11,7 @@
 //!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], [`tag_rules`],
 //!   `linking`;
 //! - figures: [`statistics`];
+//! - what is said about artifacts: [`attestations`], [`artifacts`];
 //! - `commit`: how every one of them ends;
 //! - the machine's own work: [`setup`], [`jobs`], [`garbage_collection`], [`purge`], [`fsck`],
 //!   [`backup`];
@@ -19,6 +20,8 @@
 pub mod access;
 pub mod account_access;
 pub mod accounts;
+pub mod artifacts;
+pub mod attestations;
 pub mod authorization;
 pub mod backup;
 pub mod blobs;
@@ -64,7 +67,7 @@ use naru_oci::UploadId;
 pub use cache::CachedManifest;
 pub use caller::Caller;
 pub use error::{BadCredential, Error, Result};
-pub use naru_metadata::{Cursor, Page};
+pub use naru_metadata::{BothWays, Cursor, Edge, Page};
 pub use sealing::MasterKey;
 pub use settings::Settings;
 

@@ -17,6 +17,8 @@ pub struct Settings {
     pub legacy_layer_limit: u64,
     /// The largest manifest.
     pub manifest_limit: u64,
+    /// The largest bundle of an attestation.
+    pub attestation_limit: u64,
     /// Whether manifests may name content that the package lacks (sparse indexes and images).
     pub sparse_indexes: bool,
     /// Whether a published tag other than `latest` is immutable on the legacy registry.
@@ -53,6 +55,7 @@ impl Default for Settings {
             layer_limit: 10_000_000_000,
             legacy_layer_limit: 5_000_000_000,
             manifest_limit: 4 << 20,
+            attestation_limit: 4 << 20,
             sparse_indexes: false,
             legacy_immutable_tags: true,
             tags_page: 100,

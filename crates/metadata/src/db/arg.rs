@@ -1,7 +1,8 @@
 //! What is bound to the numbered parameters of a statement.
 
 use naru_model::{
-    AccountId, EventId, Moment, PackageId, RepositoryId, TagRuleId, TeamId, TokenId, VersionId,
+    AccountId, AttestationId, ClusterJobId, DeploymentRecordId, EventId, Moment, PackageId,
+    RepositoryId, StorageRecordId, TagRuleId, TeamId, TokenId, VersionId,
 };
 use naru_oci::Digest;
 use sqlx::Arguments as _;
@@ -75,7 +76,11 @@ arg_from_id!(
     VersionId,
     TokenId,
     TagRuleId,
-    EventId
+    EventId,
+    AttestationId,
+    DeploymentRecordId,
+    StorageRecordId,
+    ClusterJobId
 );
 
 /// The arguments as SQLite takes them: lists are JSON.

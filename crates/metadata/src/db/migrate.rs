@@ -22,6 +22,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "tag rules",
         script: include_str!("../../migrations/0003_tag_rules.sql"),
     },
+    Migration {
+        version: 4,
+        name: "attestations",
+        script: include_str!("../../migrations/0004_attestations.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

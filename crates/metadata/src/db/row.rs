@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use naru_model::{
-    AccountId, EventId, Moment, PackageId, RepositoryId, TagRuleId, TeamId, TokenId, VersionId,
+    AccountId, AttestationId, ClusterJobId, DeploymentRecordId, EventId, Moment, PackageId,
+    RepositoryId, StorageRecordId, TagRuleId, TeamId, TokenId, VersionId,
 };
 use naru_oci::Digest;
 use sqlx::Row as _;
@@ -243,6 +244,10 @@ from_stored! {
     TokenId: i64, value => Ok(Self::new(value));
     TagRuleId: i64, value => Ok(Self::new(value));
     EventId: i64, value => Ok(Self::new(value));
+    AttestationId: i64, value => Ok(Self::new(value));
+    DeploymentRecordId: i64, value => Ok(Self::new(value));
+    StorageRecordId: i64, value => Ok(Self::new(value));
+    ClusterJobId: i64, value => Ok(Self::new(value));
 }
 
 macro_rules! from_first_column {
@@ -270,7 +275,11 @@ from_first_column!(
     VersionId,
     TokenId,
     TagRuleId,
-    EventId
+    EventId,
+    AttestationId,
+    DeploymentRecordId,
+    StorageRecordId,
+    ClusterJobId
 );
 
 /// Something and the role of somebody in it, from the column `role`.

@@ -11,6 +11,7 @@
 )]
 
 mod accounts;
+mod attestations;
 mod content;
 mod facts;
 mod group_commit;

@@ -231,6 +231,7 @@ fn repository_permission() -> impl Strategy<Value = RepositoryPermission> {
     select(vec![
         RepositoryPermission::Read,
         RepositoryPermission::Write,
+        RepositoryPermission::Attest,
         RepositoryPermission::Administer,
         RepositoryPermission::Delete,
     ])

@@ -3,7 +3,7 @@
 use crate::id::AccountId;
 use crate::package::Visibility;
 use crate::permission::{Permission, RepositoryPermission, Role};
-use crate::principal::Principal;
+use crate::principal::{Principal, WorkflowPackages};
 use crate::scope::Scope;
 
 use super::decision::{Decision, Grounds, Refusal, Remedy, RoleSource};
@@ -49,6 +49,11 @@ fn by_role(
     if *principal == Principal::System {
         return Ok(Grounds::System);
     }
+    if permission == RepositoryPermission::Attest
+        && let Some(grounds) = attests_its_own(principal, state)
+    {
+        return grounds;
+    }
     let held = role(principal, state, facts);
     match (permission, state.visibility) {
         (RepositoryPermission::Read, Visibility::Public) => return Ok(Grounds::Public),
@@ -77,7 +82,7 @@ fn by_role(
         .ok_or(Refusal::Unknown)
 }
 
-/// The role in the repository. A workflow reads its own and does nothing else to it.
+/// The role in the repository. A workflow reads its own, and only says something about it besides.
 fn role(
     principal: &Principal,
     state: &RepositoryState,
@@ -97,6 +102,30 @@ fn role(
             let role = facts.caller.repository_role?;
             Some((role.on_packages(), RoleSource::Repository))
         }
+    }
+}
+
+/// A workflow says what it built, in the repository it built it from, if its job may push packages.
+/// `None` for all others.
+fn attests_its_own(
+    principal: &Principal,
+    state: &RepositoryState,
+) -> Option<Result<Grounds, Refusal>> {
+    match principal {
+        Principal::Workflow {
+            repository,
+            packages,
+            ..
+        } if *repository == state.id => Some(match packages {
+            Some(WorkflowPackages::Write) => Ok(Grounds::Role {
+                role: Role::Write,
+                source: RoleSource::OwnRepository,
+            }),
+            _ => Err(Refusal::Installation {
+                permission: RepositoryPermission::Attest.into(),
+            }),
+        }),
+        _ => None,
     }
 }
 

@@ -853,6 +853,7 @@ fn repositories(out: &mut String) {
     let questions = [
         ("read", RepositoryPermission::Read),
         ("write", RepositoryPermission::Write),
+        ("attest", RepositoryPermission::Attest),
         ("administer", RepositoryPermission::Administer),
         ("delete", RepositoryPermission::Delete),
     ];

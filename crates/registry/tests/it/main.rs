@@ -14,6 +14,8 @@ mod kit;
 mod world;
 
 mod accounts;
+mod artifacts;
+mod attestations;
 mod backup;
 mod collector;
 mod credentials;
