@@ -3,9 +3,10 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use naru_model::Principal;
-use naru_registry::Registry;
+use naru_oci::headers;
 use naru_registry::authorization::Authorization;
 use naru_registry::credentials::{Door, Identity};
+use naru_registry::{Error, Registry};
 
 use crate::body::Body;
 use crate::hosts::Arrival;
@@ -54,8 +55,21 @@ pub(crate) async fn metrics_for_administrators(
         Ok(Principal::User {
             site_admin: true, ..
         }) => metrics(figures),
+        Err(Error::Unavailable(cause)) => unavailable(&cause),
         _ => plain(StatusCode::NOT_FOUND, "not found\n"),
     }
+}
+
+/// Whoever it is could not be looked up; that is no refusal.
+fn unavailable(cause: &str) -> Response<Body> {
+    tracing::warn!(
+        cause,
+        "figures were asked for, and the database does not answer"
+    );
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable\n");
+    let (name, value) = headers::retry_after(1);
+    response.headers_mut().insert(name, value);
+    response
 }
 
 /// `/`: what this is, for somebody who opens it in a browser or with curl.

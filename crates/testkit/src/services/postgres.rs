@@ -23,7 +23,8 @@ pub struct Cluster {
     programs: PathBuf,
     // In this order: the server ends before its directory goes.
     server: Option<Process>,
-    _directory: Option<TempDir>,
+    settings: &'static [&'static str],
+    directory: Option<TempDir>,
 }
 
 /// A database that goes with the value.
@@ -69,11 +70,34 @@ pub fn database() -> Option<Database> {
 }
 
 impl Cluster {
+    /// A cluster of the test's own, to be stopped and killed, which keeps what it acknowledged; `None`, said loudly, where the
+    /// machine has no PostgreSQL.
+    ///
+    /// # Panics
+    /// When PostgreSQL is there and does not start.
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "a server that does not start fails the test, with its last words"
+    )]
+    pub fn own() -> Option<Self> {
+        let Some(programs) = programs() else {
+            absent::say("there is no PostgreSQL server (Debian package `postgresql`)");
+            return None;
+        };
+        let started = Self::start_with(programs, DURABLE);
+        Some(started.unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}")))
+    }
+
     /// Starts a cluster that belongs to the value.
     ///
     /// # Errors
     /// With the words of `initdb` or of the server.
     pub fn start(programs: PathBuf) -> io::Result<Self> {
+        Self::start_with(programs, QUICK)
+    }
+
+    fn start_with(programs: PathBuf, settings: &'static [&'static str]) -> io::Result<Self> {
         let (directory, log) = scratch("naru-postgres-")?;
         give_to_postgres(directory.path())?;
         let data = directory.path().join("data");
@@ -92,36 +116,49 @@ impl Cluster {
         // Another program may take the port between asking for it and using it.
         for _ in 0..3 {
             let port = free_port()?;
-            let server = Self::serve(&programs, directory.path(), &log, port);
+            let command = Self::command(&programs, directory.path(), port, settings);
+            let server = Self::serve(&programs, &command, directory.path(), &log, port);
             if let Ok(server) = server {
                 let base = format!("postgres://naru@127.0.0.1:{port}");
                 return Ok(Self {
                     base,
                     programs,
                     server: Some(server),
-                    _directory: Some(directory),
+                    settings,
+                    directory: Some(directory),
                 });
             }
         }
         Err(io::Error::other(std::fs::read_to_string(&log)?))
     }
 
-    fn serve(programs: &Path, directory: &Path, log: &Path, port: u16) -> io::Result<Process> {
+    /// The server in this directory, at this port.
+    fn command(programs: &Path, directory: &Path, port: u16, settings: &[&str]) -> Command {
         let mut command = as_postgres(&programs.join("postgres"));
         command
             .current_dir(directory)
             .arg("-D")
             .arg(directory.join("data"));
         command.args(["-p", &port.to_string(), "-k"]).arg(directory);
-        for setting in SETTINGS {
+        for setting in settings {
             command.args(["-c", setting]);
         }
+        command
+    }
+
+    fn serve(
+        programs: &Path,
+        command: &Command,
+        directory: &Path,
+        log: &Path,
+        port: u16,
+    ) -> io::Result<Process> {
         let keep = Keep {
             log,
             signal: "QUIT",
             scratch: Some(directory),
         };
-        let mut server = Process::start(&command, &keep)?;
+        let mut server = Process::start(command, &keep)?;
         let accepts = |_: &Process| {
             let mut probe = Command::new(programs.join("pg_isready"));
             probe.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
@@ -143,7 +180,8 @@ impl Cluster {
             base: format!("{scheme}{host}"),
             programs,
             server: None,
-            _directory: None,
+            settings: QUICK,
+            directory: None,
         }
     }
 
@@ -153,9 +191,56 @@ impl Cluster {
         format!("{}/{database}", self.base)
     }
 
-    /// The server's process, where this process started it: to be stopped, killed, paused.
-    pub fn server(&mut self) -> Option<&mut Process> {
-        self.server.as_mut()
+    /// Stops every process of the server where it stands, as a machine that hangs would.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Ends every process of the server at once, as a machine that fails would.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        if let Some(server) = &mut self.server {
+            server.kill();
+        }
+    }
+
+    /// Starts a killed server again, on the same port and data.
+    ///
+    /// # Errors
+    /// With its last words when it does not start.
+    pub fn restart(&mut self) -> io::Result<()> {
+        let not_ours = || io::Error::other("the server is not this process's own");
+        let directory = self.directory.as_ref().ok_or_else(not_ours)?.path();
+        let port = self
+            .base
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        let port = port.ok_or_else(not_ours)?;
+        let command = Self::command(&self.programs, directory, port, self.settings);
+        let log = directory.join("log");
+        let server = Self::serve(&self.programs, &command, directory, &log, port)?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Every connection has a process of its own, a child of the one that was started.
+    fn signal(&self, name: &str) {
+        let Some(server) = &self.server else { return };
+        let server = server.id().to_string();
+        let children = Command::new("pgrep").args(["-P", &server]).output();
+        let children = children.map(|listed| listed.stdout).unwrap_or_default();
+        let children = String::from_utf8_lossy(&children).into_owned();
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name, &server])
+            .args(children.split_whitespace());
+        // One that ended in between is no matter.
+        let _ = kill.stderr(Stdio::null()).status();
     }
 
     /// A fresh, empty database.
@@ -225,8 +310,15 @@ impl Drop for Database {
     }
 }
 
+/// What is acknowledged survives the end of the server.
+const DURABLE: &[&str] = &[
+    "listen_addresses=127.0.0.1",
+    "shared_buffers=64MB",
+    "log_min_messages=warning",
+];
+
 /// Speed for durability, which no test of this cluster is about.
-const SETTINGS: &[&str] = &[
+const QUICK: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "fsync=off",
     "full_page_writes=off",

@@ -5,9 +5,11 @@
 //! - [`oracle`]: the answer that is expected, from tables that know nothing of the policy's code;
 //! - [`world`]: an organization and a person with packages, and everybody who may want something;
 //! - [`walk`]: all of it, asked and compared; and what a caller may not know about compared byte
-//!   for byte with what does not exist.
+//!   for byte with what does not exist;
+//! - [`outage`]: all of it while the database does not answer: that is no refusal.
 
 mod oracle;
+mod outage;
 mod routes;
 mod walk;
 mod world;

@@ -163,7 +163,7 @@ pub(super) const ROUTES: [Route; 26] = [
 ];
 
 /// Routes without a repository name: the base and the catalogue.
-const NAMELESS: [(Method, &str); 4] = [
+pub(super) const NAMELESS: [(Method, &str); 4] = [
     ("GET", "/v2/"),
     ("HEAD", "/v2/"),
     ("GET", "/v2/_catalog"),
