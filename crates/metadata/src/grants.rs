@@ -97,8 +97,87 @@ macro_rules! package_columns {
     };
 }
 
-/// The packages of account `$1`, live, of type `$2` and visibility `$3` if given, below number
-/// `$4`, at most `$5` after the first `$6`; `visible` is the rest of the condition.
+/// Whether the registry of the package `p` is open at all.
+macro_rules! registry_is_open {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM instance i
+                WHERE i.key = 'registry.' || p.package_type AND i.value = 'disabled')"
+    };
+}
+
+/// Whether nobody in particular may read the package `p`: what `decide_package` says of reading.
+/// `$1`, the caller, is null. This and its like stand behind [`join_followed_repository`], with the
+/// owner `o`.
+macro_rules! readable_by_anybody {
+    () => {
+        concat!(
+            "CAST($1 AS BIGINT) IS NULL
+            AND p.package_type = 'container' AND p.visibility = 'public' AND ",
+            registry_is_open!()
+        )
+    };
+}
+
+/// Whether the user `$1` may read the package `p`.
+macro_rules! readable_by_user {
+    () => {
+        concat!(
+            registry_is_open!(),
+            "
+            AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $1 AND u.kind = 'user'
+                AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
+            AND (CASE p.package_type WHEN 'container' THEN p.visibility
+                    ELSE COALESCE(r.visibility, 'private') END <> 'private'
+                OR (o.kind = 'user' AND o.id = $1)
+                OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
+                    WHERE m.organization_id = o.id AND m.user_id = $1 AND m.role = 'owner'))
+                OR (p.package_type = 'container'
+                    AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
+                        WHERE m.organization_id = o.id AND m.user_id = $1))
+                    AND (EXISTS (SELECT 1 FROM package_users g
+                            WHERE g.package_id = p.id AND g.user_id = $1)
+                        OR EXISTS (SELECT 1 FROM package_teams g
+                            JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $1
+                            WHERE g.package_id = p.id)))
+                OR ((p.package_type = 'docker' OR p.inherit_access = 1)
+                    AND (EXISTS (SELECT 1 FROM repository_users c
+                            WHERE c.repository_id = r.id AND c.user_id = $1)
+                        OR EXISTS (SELECT 1 FROM repository_teams c
+                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $1
+                            WHERE c.repository_id = r.id))))"
+        )
+    };
+}
+
+/// Whether a workflow of the repository `$1` may read the package `p`.
+macro_rules! readable_by_workflow {
+    () => {
+        concat!(
+            registry_is_open!(),
+            "
+            AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
+                WHERE w.id = $1 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
+                    AND wo.suspended_at IS NULL
+                    AND (CASE p.package_type WHEN 'container' THEN p.visibility
+                            ELSE COALESCE(r.visibility, 'private') END <> 'private'
+                        OR (p.package_type = 'docker' AND r.id = w.id)
+                        OR (p.package_type = 'container' AND w.owner_id = p.owner_id
+                            AND EXISTS (SELECT 1 FROM package_repositories g
+                                WHERE g.package_id = p.id AND g.repository_id = w.id))))"
+        )
+    };
+}
+
+/// The machine itself may read everything; `$1` is null.
+macro_rules! readable_by_system {
+    () => {
+        "CAST($1 AS BIGINT) IS NULL"
+    };
+}
+
+/// The packages of account `$2`, live, of type `$3` and visibility `$4` if given, below number
+/// `$5`, at most `$6` after the first `$7`; `visible` is the rest of the condition, about the caller
+/// `$1`.
 macro_rules! visible {
     ($visible:expr) => {
         concat!(
@@ -109,13 +188,13 @@ macro_rules! visible {
             FROM packages p JOIN accounts o ON o.id = p.owner_id
             ",
             join_followed_repository!(),
-            "WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
-            AND (CAST($2 AS {{TEXT}}) IS NULL OR p.package_type = $2)
-            AND (CAST($3 AS {{TEXT}}) IS NULL OR $3 = CASE p.package_type
+            "WHERE p.owner_id = $2 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
+            AND (CAST($3 AS {{TEXT}}) IS NULL OR p.package_type = $3)
+            AND (CAST($4 AS {{TEXT}}) IS NULL OR $4 = CASE p.package_type
                 WHEN 'container' THEN p.visibility ELSE COALESCE(r.visibility, 'private') END)
-            AND p.id < $4 AND ",
+            AND p.id < $5 AND ",
             $visible,
-            " ORDER BY p.id DESC LIMIT $5 OFFSET $6"
+            " ORDER BY p.id DESC LIMIT $6 OFFSET $7"
         )
     };
 }
@@ -126,6 +205,8 @@ statements! {
             p.id AS package_id, p.package_type, p.visibility AS package_visibility,
             p.inherit_access, p.published_at, p.deleted_at,
             r.id AS repository_id, r.visibility AS repository_visibility,
+            COALESCE((SELECT i.value FROM instance i WHERE i.key = 'registry.' || $4), 'enabled')
+                AS registry_mode,
             COALESCE(g.role, wg.role) AS grant_role,
             (SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 3 WHEN 'write' THEN 2 ELSE 1 END)
                     AS BIGINT)
@@ -162,40 +243,10 @@ statements! {
         FROM packages p JOIN accounts o ON o.id = p.owner_id
         WHERE p.id = $1 AND p.deleted_at IS NULL AND o.deleted_at IS NULL";
 
-    VISIBLE_TO_ANYBODY = visible!("p.package_type = 'container' AND p.visibility = 'public'");
-    VISIBLE_TO_USER = visible!("
-            EXISTS (SELECT 1 FROM accounts u WHERE u.id = $7 AND u.kind = 'user'
-                AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
-            AND (CASE p.package_type WHEN 'container' THEN p.visibility
-                    ELSE COALESCE(r.visibility, 'private') END <> 'private'
-                OR (o.kind = 'user' AND o.id = $7)
-                OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
-                    WHERE m.organization_id = o.id AND m.user_id = $7 AND m.role = 'owner'))
-                OR (p.package_type = 'container'
-                    AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
-                        WHERE m.organization_id = o.id AND m.user_id = $7))
-                    AND (EXISTS (SELECT 1 FROM package_users g
-                            WHERE g.package_id = p.id AND g.user_id = $7)
-                        OR EXISTS (SELECT 1 FROM package_teams g
-                            JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $7
-                            WHERE g.package_id = p.id)))
-                OR ((p.package_type = 'docker' OR p.inherit_access = 1)
-                    AND (EXISTS (SELECT 1 FROM repository_users c
-                            WHERE c.repository_id = r.id AND c.user_id = $7)
-                        OR EXISTS (SELECT 1 FROM repository_teams c
-                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $7
-                            WHERE c.repository_id = r.id))))");
-    VISIBLE_TO_WORKFLOW = visible!("
-            EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
-                WHERE w.id = $7 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
-                    AND wo.suspended_at IS NULL
-                    AND (CASE p.package_type WHEN 'container' THEN p.visibility
-                            ELSE COALESCE(r.visibility, 'private') END <> 'private'
-                        OR (p.package_type = 'docker' AND r.id = w.id)
-                        OR (p.package_type = 'container' AND w.owner_id = p.owner_id
-                            AND EXISTS (SELECT 1 FROM package_repositories g
-                                WHERE g.package_id = p.id AND g.repository_id = w.id))))");
-    VISIBLE_TO_SYSTEM = visible!("1 = 1");
+    VISIBLE_TO_ANYBODY = visible!(readable_by_anybody!());
+    VISIBLE_TO_USER = visible!(readable_by_user!());
+    VISIBLE_TO_WORKFLOW = visible!(readable_by_workflow!());
+    VISIBLE_TO_SYSTEM = visible!(readable_by_system!());
 
     PUT_USER = "INSERT INTO package_users (package_id, user_id, role, created_at)
         VALUES ($1, $2, $3, $4)
@@ -318,6 +369,7 @@ impl FromRow for PackageFacts {
             ..caller(row)?
         };
         Ok(Self {
+            registry: row.word("registry_mode")?,
             owner: owner(row)?,
             package: existing(row)?,
             repository,
@@ -485,6 +537,15 @@ pub struct PackageFilter {
     pub visibility: Option<Visibility>,
 }
 
+/// `$1` of the conditions above.
+pub(crate) fn caller_number(principal: &Principal) -> Option<i64> {
+    match principal {
+        Principal::User { user, .. } => Some(user.get()),
+        Principal::Workflow { repository, .. } => Some(repository.get()),
+        Principal::Anonymous { .. } | Principal::System => None,
+    }
+}
+
 /// The published packages of an account that `principal` may read, newest first. What the
 /// credential allows, such as scopes, is not looked at: it is the same for all of them.
 ///
@@ -496,7 +557,8 @@ pub async fn visible_packages(
     filter: PackageFilter,
     cursor: Cursor,
 ) -> Result<Page<ListedPackage>> {
-    let mut args = vec![
+    let args = [
+        caller_number(principal).into(),
         filter.owner.into(),
         filter.package_type.map(PackageType::as_str).into(),
         filter.visibility.map(Visibility::as_str).into(),
@@ -506,14 +568,8 @@ pub async fn visible_packages(
     ];
     let statement = match principal {
         Principal::Anonymous { .. } => VISIBLE_TO_ANYBODY,
-        Principal::User { user, .. } => {
-            args.push((*user).into());
-            VISIBLE_TO_USER
-        }
-        Principal::Workflow { repository, .. } => {
-            args.push((*repository).into());
-            VISIBLE_TO_WORKFLOW
-        }
+        Principal::User { .. } => VISIBLE_TO_USER,
+        Principal::Workflow { .. } => VISIBLE_TO_WORKFLOW,
         Principal::System => VISIBLE_TO_SYSTEM,
     };
     let rows = conn.all(statement, &args).await?;

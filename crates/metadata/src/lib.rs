@@ -20,10 +20,12 @@ pub mod attestations;
 pub mod collector;
 pub mod links;
 pub mod packages;
+pub mod quotas;
 pub mod statistics;
 pub mod tag_rules;
 pub mod tags;
 pub mod uploads;
+pub mod usage;
 pub mod versions;
 
 pub mod changes;
@@ -58,6 +60,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         jobs::STATEMENTS,
         links::STATEMENTS,
         packages::STATEMENTS,
+        quotas::STATEMENTS,
         repositories::STATEMENTS,
         signing_keys::STATEMENTS,
         statistics::STATEMENTS,
@@ -66,6 +69,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         teams::STATEMENTS,
         tokens::STATEMENTS,
         uploads::STATEMENTS,
+        usage::STATEMENTS,
         versions::STATEMENTS,
     ];
     modules.into_iter().flatten().copied()

@@ -80,22 +80,23 @@ statements! {
         ON CONFLICT (digest) DO UPDATE SET size = blobs.size
         RETURNING size, storage_key, damaged_at";
     HEAL_BLOB = "UPDATE blobs SET storage_key = $2, size = $3, damaged_at = NULL WHERE digest = $1";
-    PUT_LINK = "INSERT INTO links (package_id, digest, lease_until, readable_until)
-        VALUES ($1, $2, $3, $4)
+    PUT_LINK = "INSERT INTO links (package_id, digest, lease_until, readable_until, owner_id)
+        VALUES ($1, $2, $3, $4, (SELECT p.owner_id FROM packages p WHERE p.id = $1))
         ON CONFLICT (package_id, digest) DO UPDATE SET
             lease_until = CASE WHEN links.lease_until > excluded.lease_until
                                 AND links.lease_until < 9223372036854775807
                                THEN links.lease_until ELSE excluded.lease_until END,
             readable_until = CASE WHEN links.readable_until > excluded.readable_until
                                   THEN links.readable_until ELSE excluded.readable_until END";
-    MOUNT = "INSERT INTO links (package_id, digest, lease_until, readable_until)
+    MOUNT = "INSERT INTO links (package_id, digest, lease_until, readable_until, owner_id)
         SELECT CAST($1 AS BIGINT), l.digest, CAST($4 AS BIGINT),
                CASE WHEN l.readable_until < CAST($5 AS BIGINT)
                      AND NOT EXISTS (SELECT 1 FROM version_blobs r
                                      JOIN versions v ON v.id = r.version_id
                                      WHERE r.package_id = l.package_id AND r.digest = l.digest
                                        AND v.deleted_at IS NULL)
-                    THEN l.readable_until ELSE CAST($5 AS BIGINT) END
+                    THEN l.readable_until ELSE CAST($5 AS BIGINT) END,
+               (SELECT p.owner_id FROM packages p WHERE p.id = $1)
         FROM links l JOIN blobs b ON b.digest = l.digest
         WHERE l.package_id = $2 AND l.digest = $3 AND b.damaged_at IS NULL
           AND (l.readable_until > $6

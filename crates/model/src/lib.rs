@@ -11,12 +11,14 @@ mod clock;
 mod day;
 mod event;
 mod id;
+mod instance;
 pub mod label;
 mod name;
 mod package;
 mod permission;
 pub mod policy;
 mod principal;
+mod quota;
 mod repository;
 mod scope;
 mod tag_rule;
@@ -38,6 +40,7 @@ pub use id::{
     AccountId, AttestationId, ClusterJobId, DeploymentRecordId, EventId, PackageId, RepositoryId,
     StorageRecordId, TagRuleId, TeamId, TokenId, VersionId,
 };
+pub use instance::{InstanceSettings, RegistryMode};
 pub use name::NameError;
 pub use package::{
     Package, PackageName, PackagePath, PackageSettings, PackageState, PackageType, Visibility,
@@ -49,6 +52,7 @@ pub use policy::{Decision, Refusal};
 pub use principal::{
     AccessList, Action, Actions, Credential, Principal, Transport, WorkflowPackages,
 };
+pub use quota::Quota;
 pub use repository::{Repository, RepositoryPath, RepositoryRole, SourceRepositoryName};
 pub use scope::{Scope, Scopes};
 pub use tag_rule::{TagAction, TagAllowance, TagPattern, TagRule, TagRuleSource, TagRules};

@@ -173,6 +173,11 @@ impl FactsCache {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Differs from an earlier one if something was forgotten in between.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
     fn forget_one(&self, principal: &Principal, path: &PackagePath) {
         self.entries.invalidate(&FactsKey {
             caller: principal.into(),

@@ -7,6 +7,8 @@ use naru_model::policy::TagRefusal;
 use naru_model::{PackageType, Refusal};
 use naru_oci::{Digest, ManifestError};
 
+use crate::quotas::QuotaExceeded;
+
 /// The outcome of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -115,6 +117,9 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The owner holds as much as they may; the text says how much, and who can help.
+    #[error("{0}")]
+    QuotaExceeded(QuotaExceeded),
     /// Too many of the like; try again after the time named.
     #[error("too many requests")]
     TooMany {

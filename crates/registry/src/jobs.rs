@@ -47,15 +47,18 @@ enum Job {
     RotateSigningKeys,
     /// Forgets what was downloaded on days long gone; totals stay.
     ForgetDownloads,
+    /// Measures what owners with a quota hold.
+    MeasureUsage,
 }
 
 impl Job {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Collect,
         Self::CollectFully,
         Self::EndUploads,
         Self::RotateSigningKeys,
         Self::ForgetDownloads,
+        Self::MeasureUsage,
     ];
 
     /// Its name in the database.
@@ -66,6 +69,7 @@ impl Job {
             Self::EndUploads => "end uploads",
             Self::RotateSigningKeys => "rotate signing keys",
             Self::ForgetDownloads => "forget downloads",
+            Self::MeasureUsage => "measure usage",
         }
     }
 
@@ -82,6 +86,7 @@ impl Job {
             Self::EndUploads => 10 * MINUTE,
             Self::RotateSigningKeys => 60 * MINUTE,
             Self::ForgetDownloads => 24 * 60 * MINUTE,
+            Self::MeasureUsage => 10 * MINUTE,
         })
     }
 
@@ -108,6 +113,10 @@ impl Job {
                 registry.believe_clock(&mut *watch.lock().await).await?;
                 let forgotten = registry.forget_download_days().await?;
                 Ok(format!("{forgotten} rows of days forgotten"))
+            }
+            Self::MeasureUsage => {
+                let measured = registry.measure_owners_with_quotas().await?;
+                Ok(format!("{measured} owners with a quota"))
             }
         }
     }

@@ -10,8 +10,9 @@
 //! - accounts and packages: [`account_access`] (permission again), [`accounts`],
 //!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], [`tag_rules`],
 //!   `linking`;
-//! - figures: [`statistics`];
+//! - figures: [`statistics`], [`usage`], [`quotas`];
 //! - what is said about artifacts: [`attestations`], [`artifacts`];
+//! - what holds for the whole instance: [`instance`];
 //! - `commit`: how every one of them ends;
 //! - the machine's own work: [`setup`], [`jobs`], [`garbage_collection`], [`purge`], [`fsck`],
 //!   [`backup`];
@@ -34,6 +35,7 @@ pub mod error;
 mod events;
 pub mod fsck;
 pub mod garbage_collection;
+pub mod instance;
 pub mod jobs;
 mod jwt;
 mod keys;
@@ -43,6 +45,7 @@ pub mod organizations;
 pub mod packages;
 pub mod passwords;
 pub mod purge;
+pub mod quotas;
 pub mod referrers;
 pub mod registry_tokens;
 pub mod repositories;
@@ -55,6 +58,7 @@ pub mod tags;
 pub mod teams;
 pub mod tokens;
 pub mod uploads;
+pub mod usage;
 pub mod versions;
 
 use std::sync::Arc;
@@ -76,9 +80,11 @@ use cache::ManifestCache;
 use credentials::TokenCache;
 use keys::Keyring;
 use passwords::Passwords;
+use quotas::QuotaCache;
 use registry_tokens::VerifiedTokens;
 use statistics::DownloadCounter;
 use uploads::OpenUploads;
+use usage::Measuring;
 
 /// The registry: everything a use case needs, given and not taken. Cheap to share behind an
 /// [`Arc`].
@@ -93,6 +99,8 @@ pub struct Registry {
     pub(crate) facts_cache: Arc<FactsCache>,
     pub(crate) uploads: OpenUploads,
     pub(crate) downloads: DownloadCounter,
+    pub(crate) quota_cache: QuotaCache,
+    pub(crate) measuring: Measuring,
     pub(crate) keyring: Keyring,
     pub(crate) passwords: Passwords,
     pub(crate) token_cache: Arc<TokenCache>,
@@ -130,6 +138,8 @@ impl Registry {
             facts_cache: Arc::new(FactsCache::new(shared)),
             uploads: OpenUploads::default(),
             downloads: DownloadCounter::new(),
+            quota_cache: QuotaCache::new(shared),
+            measuring: Measuring::new(),
             keyring: Keyring::new(parts.master_key),
             passwords: Passwords::default(),
             token_cache: Arc::new(TokenCache::new(shared)),

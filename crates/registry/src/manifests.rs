@@ -101,7 +101,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::ManifestInvalid`], [`Error::DigestMismatch`], [`Error::ManifestBlobUnknown`],
-    /// [`Error::SizeInvalid`], [`Error::TagProtected`], [`Error::TooLarge`].
+    /// [`Error::SizeInvalid`], [`Error::TagProtected`], [`Error::TooLarge`],
+    /// [`Error::QuotaExceeded`].
     pub async fn put_manifest(
         &self,
         caller: &Caller,
@@ -109,6 +110,8 @@ impl Registry {
         put: PutManifest,
     ) -> Result<PushedManifest> {
         let parsed = self.parse(&put)?;
+        let length = u64::try_from(parsed.content.len()).unwrap_or(u64::MAX);
+        self.admit_bytes(target, length).await?;
         let tags = tags_of(&put);
         let source = match tags.is_empty() {
             true => None,
@@ -142,6 +145,7 @@ impl Registry {
             };
             self.link_by_label(&mut tx, caller, &label, now).await?;
         }
+        self.charge_manifest(&mut tx, target, length).await?;
         let outdated = Outdated::manifests(package).and_access(published);
         self.commit(tx, outdated).await?;
         Ok(PushedManifest {

@@ -70,7 +70,7 @@ impl Registry {
     /// Begins an upload, or links the blob from where it is readable already (end-4a, end-11).
     ///
     /// # Errors
-    /// Those of the database and the blob store.
+    /// [`Error::QuotaExceeded`]; those of the database and the blob store.
     pub async fn begin_upload(
         &self,
         caller: &Caller,
@@ -84,6 +84,7 @@ impl Registry {
         {
             return Ok(Begun::Mounted(digest));
         }
+        self.admit_bytes(target, 1).await?;
         let id = self.new_upload_id()?;
         let now = self.clock.now();
         let mut upload = self.blobs.begin(self.new_storage_key()?)?;
@@ -127,6 +128,7 @@ impl Registry {
     where
         S: Stream<Item = Result<Bytes>> + Send + Unpin,
     {
+        self.admit_bytes(target, chunk.length.unwrap_or(1)).await?;
         let key = self.new_storage_key()?;
         let mut upload = self.blobs.begin(key)?;
         let limit = self.settings.layer_limit_of(target.package_type());
@@ -353,6 +355,10 @@ impl Registry {
     ) -> Result<bool> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        let owner = target.owner();
+        let price = self
+            .price_of_blob(&mut tx, owner, digest, None, now)
+            .await?;
         let package = self.package_for_link(&mut tx, caller, target, now).await?;
         let times = self.settings.leases().at(now);
         match links::mount(&mut tx, package, source, digest, times).await {
@@ -362,6 +368,7 @@ impl Registry {
             Err(error) => return Err(error.into()),
         }
         versions::fill_gaps(&mut tx, package, GapKind::Blob, digest).await?;
+        self.charge(&mut tx, owner, price).await?;
         self.commit(tx, born(target)).await?;
         Ok(true)
     }

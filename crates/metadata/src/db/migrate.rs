@@ -27,6 +27,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "attestations",
         script: include_str!("../../migrations/0004_attestations.sql"),
     },
+    Migration {
+        version: 5,
+        name: "usage",
+        script: include_str!("../../migrations/0005_usage.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

@@ -6,12 +6,12 @@ use crate::accounts::{name, organization, package, repository, team, user};
 use crate::home::at;
 use crate::{Home, on_both};
 use naru_metadata::grants::PackageFilter;
-use naru_metadata::{Conn, Cursor, accounts, grants, packages, repositories, teams};
+use naru_metadata::{Conn, Cursor, accounts, grants, instance, packages, repositories, teams};
 use naru_model::policy::{self, Caller};
 use naru_model::{
     AccountId, AccountKind, Credential, OrganizationRole, PackageId, PackagePath,
-    PackagePermission, PackageState, PackageType, Principal, RepositoryId, RepositoryRole, Role,
-    TeamRole, TokenId, Transport, Visibility, WorkflowPackages,
+    PackagePermission, PackageState, PackageType, Principal, RegistryMode, RepositoryId,
+    RepositoryRole, Role, TeamRole, TokenId, Transport, Visibility, WorkflowPackages,
 };
 
 on_both!(
@@ -58,7 +58,11 @@ async fn of_what_is_not_there_there_are_no_facts(home: Home) {
         let facts = grants::package_facts(&mut tx, &principal, &nowhere)
             .await
             .unwrap();
-        assert_eq!(facts, policy::PackageFacts::default());
+        let nothing = policy::PackageFacts {
+            registry: RegistryMode::Enabled,
+            ..policy::PackageFacts::default()
+        };
+        assert_eq!(facts, nothing);
     }
     let facts = grants::package_facts(&mut tx, &session(cat), &nowhere)
         .await
@@ -70,6 +74,7 @@ async fn of_what_is_not_there_there_are_no_facts(home: Home) {
     assert_eq!(
         facts,
         policy::PackageFacts {
+            registry: RegistryMode::Enabled,
             caller,
             ..policy::PackageFacts::default()
         }
@@ -472,6 +477,11 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
         // Never committed: each world is alone.
         let mut tx = db.write().await.unwrap();
         let world = a_world(&mut tx, &mut Dice(0x9E37_79B9_7F4A_7C15 ^ seed)).await;
+        if seed == 12 {
+            instance::set_registry(&mut tx, PackageType::Docker, RegistryMode::Disabled)
+                .await
+                .unwrap();
+        }
         for principal in &world.principals {
             let mut listed = BTreeSet::new();
             for owner in &world.owners {

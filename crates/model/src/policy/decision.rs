@@ -245,6 +245,8 @@ pub enum Remedy {
     AnotherName,
     /// Nothing: the organization made public final.
     PublicIsFinal,
+    /// Wait until administrators of the instance open the registry again.
+    ReadOnlyRegistry,
 }
 
 impl Refusal {
@@ -380,6 +382,9 @@ impl fmt::Display for Remedy {
             Self::PublicIsFinal => f.write_str(
                 "the organization keeps public packages public; only the command line on the \
                  machine can take that back",
+            ),
+            Self::ReadOnlyRegistry => f.write_str(
+                "the registry is read-only; an administrator of the instance can open it again",
             ),
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::account::{AccountKind, OrganizationRole};
 use crate::id::{AccountId, PackageId, RepositoryId};
+use crate::instance::RegistryMode;
 use crate::package::{PackageSettings, PackageState, PackageType, Visibility};
 use crate::permission::Role;
 use crate::repository::RepositoryRole;
@@ -77,6 +78,8 @@ pub struct ExistingPackage {
 /// What a decision about a package needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PackageFacts {
+    /// Whether the registry of the path is open.
+    pub registry: RegistryMode,
     /// The owner named in the path; none if there is no such account.
     pub owner: Option<Owner>,
     /// The package of that name; none if there is no row. Where a live or hidden one and deleted

@@ -6,6 +6,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::id::{AccountId, PackageId, RepositoryId, TokenId};
+use crate::instance::RegistryMode;
 use crate::package::{PackagePath, PackageSettings, PackageState, PackageType, Visibility};
 use crate::permission::{AccountPermission, PackagePermission, RepositoryPermission, Role};
 use crate::principal::{AccessList, Action, Actions, Credential, Transport, WorkflowPackages};
@@ -188,16 +189,26 @@ fn repository_state() -> impl Strategy<Value = RepositoryState> {
         .prop_map(|(id, visibility)| RepositoryState { id, visibility })
 }
 
+fn registry_mode() -> impl Strategy<Value = RegistryMode> {
+    prop_oneof![
+        8 => Just(RegistryMode::Enabled),
+        1 => Just(RegistryMode::ReadOnly),
+        1 => Just(RegistryMode::Disabled),
+    ]
+}
+
 fn facts() -> impl Strategy<Value = PackageFacts> {
     (
         option::weighted(0.9, owner()),
         option::weighted(0.8, package()),
         option::weighted(0.7, repository_state()),
         prop::bool::weighted(0.1),
+        registry_mode(),
         caller(),
     )
         .prop_map(
-            |(owner, package, repository, name_retired, caller)| PackageFacts {
+            |(owner, package, repository, name_retired, registry, caller)| PackageFacts {
+                registry,
                 // Without an owner there is nothing under it.
                 package: package.filter(|_| owner.is_some()),
                 repository: repository.filter(|_| owner.is_some()),
@@ -326,6 +337,7 @@ fn hidden_from_strangers(facts: &PackageFacts) -> [PackageFacts; 4] {
         free,
         no_repository,
         PackageFacts {
+            registry: facts.registry,
             caller,
             ..PackageFacts::default()
         },

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::account::AccountKind;
 use crate::id::{AccountId, RepositoryId};
+use crate::instance::RegistryMode;
 use crate::package::{PackagePath, PackageState, PackageType, Visibility};
 use crate::permission::{PackagePermission, Permission, Role};
 use crate::principal::{Action, Principal, WorkflowPackages};
@@ -132,10 +133,31 @@ type Held = Option<(Role, RoleSource)>;
 impl Case<'_> {
     fn decide(&self) -> Result<Grounds, Refusal> {
         admit(self.principal, &self.facts.caller)?;
+        let is_closed = self.facts.registry == RegistryMode::Disabled;
+        if is_closed && *self.principal != Principal::System {
+            return Err(unknown(self.principal));
+        }
         let grounds = self.by_facts()?;
+        self.by_registry()?;
         self.by_credential(grounds)?;
         self.by_access_list()?;
         Ok(grounds)
+    }
+
+    /// A registry that is read-only keeps its content as it is, whoever asks; who may read it can
+    /// still be changed.
+    fn by_registry(&self) -> Result<(), Refusal> {
+        use PackagePermission::{Delete, Restore, Write};
+        let changes_content = matches!(self.permission, Write | Delete | Restore);
+        let is_open = self.facts.registry == RegistryMode::Enabled;
+        if is_open || !changes_content || *self.principal == Principal::System {
+            return Ok(());
+        }
+        Err(Refusal::Role {
+            missing: self.permission.into(),
+            have: None,
+            remedy: Remedy::ReadOnlyRegistry,
+        })
     }
 
     /// What the live state and the live roles say, whatever the credential is.
@@ -330,8 +352,8 @@ impl Case<'_> {
         match self.permission {
             _ if knows => self.missing_role(held),
             // The answer of a free name, unless that would be a yes.
-            PackagePermission::Write => match self.create() {
-                Ok(_) => self.missing_role(held),
+            PackagePermission::Write => match self.create().and_then(|_| self.by_registry()) {
+                Ok(()) => self.missing_role(held),
                 Err(refusal) => refusal,
             },
             _ => Refusal::Unknown,

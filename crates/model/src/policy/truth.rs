@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::id::{AccountId, PackageId, RepositoryId, TokenId};
+use crate::instance::RegistryMode;
 use crate::package::{PackagePath, PackageSettings, PackageState, PackageType, Visibility};
 use crate::permission::{AccountPermission, PackagePermission, RepositoryPermission, Role};
 use crate::principal::{AccessList, Action, Actions, Credential, Transport, WorkflowPackages};
@@ -64,6 +65,7 @@ fn print() -> String {
     let mut out = LEGEND.to_owned();
     container_of_an_organization(&mut out);
     container_of_a_user(&mut out);
+    closed_registries(&mut out);
     organization_settings(&mut out);
     legacy(&mut out);
     registry_tokens(&mut out);
@@ -317,14 +319,22 @@ fn containers(owner: Owner) -> Vec<What> {
         owner: Some(owner),
         package: Some(existing(PackageType::Container, state, visibility)),
         repository: linked,
+        registry: RegistryMode::Enabled,
         ..PackageFacts::default()
     };
     let free = PackageFacts {
         owner: Some(owner),
+        registry: RegistryMode::Enabled,
         ..PackageFacts::default()
     };
     vec![
-        what("no owner", PackageFacts::default()),
+        what(
+            "no owner",
+            PackageFacts {
+                owner: None,
+                ..free
+            },
+        ),
         what("free name", free),
         what(
             "retired name",
@@ -419,6 +429,30 @@ fn container_of_an_organization(out: &mut String) {
         &rows,
         &columns,
     );
+}
+
+/// The container registry while administrators let nothing be changed in it, and while they have
+/// closed it.
+fn closed_registries(out: &mut String) {
+    let rows = [
+        anonymous(),
+        user("stranger", ACTIVE),
+        user("organization owner", ORGANIZATION_OWNER),
+        granted("member granted read", MEMBER, Role::Read),
+        granted("member granted write", MEMBER, Role::Write),
+        granted("member granted admin", MEMBER, Role::Admin),
+        system(),
+    ];
+    for (title, registry) in [
+        ("Container registry, read-only", RegistryMode::ReadOnly),
+        ("Container registry, disabled", RegistryMode::Disabled),
+    ] {
+        let mut columns = containers(owner(AccountKind::Organization, PackageSettings::default()));
+        for column in &mut columns {
+            column.facts.registry = registry;
+        }
+        package_tables(out, title, &rows, &columns);
+    }
 }
 
 fn container_of_a_user(out: &mut String) {
@@ -633,6 +667,7 @@ fn legacy_columns(owner: Owner) -> Vec<What> {
     };
     let free = PackageFacts {
         owner: Some(owner),
+        registry: RegistryMode::Enabled,
         ..PackageFacts::default()
     };
     let in_repository = |visibility| PackageFacts {

@@ -86,12 +86,17 @@ impl Registry {
         finished: Finished<'_>,
     ) -> Result<()> {
         let now = self.clock.now();
+        let Finished { digest, size, .. } = finished;
+        let owner = target.owner();
+        let price = self
+            .price_of_blob(conn, owner, digest, Some(size), now)
+            .await?;
         let package = self.package_for_link(conn, caller, target, now).await?;
         self.put_blob(conn, finished, now).await?;
         let times = self.settings.leases().at(now);
-        links::put_link(conn, package, finished.digest, times).await?;
-        versions::fill_gaps(conn, package, GapKind::Blob, finished.digest).await?;
-        Ok(())
+        links::put_link(conn, package, digest, times).await?;
+        versions::fill_gaps(conn, package, GapKind::Blob, digest).await?;
+        self.charge(conn, owner, price).await
     }
 
     /// The package that a blob is linked to. Where manifests may lack content, nobody writes one

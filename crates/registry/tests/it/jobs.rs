@@ -47,7 +47,7 @@ async fn every_job_runs_when_it_is_due_and_its_result_is_noted() {
     let world = World::new().await;
     let octocat = world.person("octocat").await;
     world.push(&octocat, "octocat/app", "1").await;
-    running(&world.registry, async || rows(&world).await.len() == 5).await;
+    running(&world.registry, async || rows(&world).await.len() == 6).await;
     assert!(
         rows(&world).await.iter().all(|row| row.last_at.is_none()),
         "a start is quiet"
@@ -147,7 +147,7 @@ async fn keys_are_renewed_every_thirty_days_and_old_tokens_outlive_them() {
             .await;
         issued.unwrap().token
     };
-    running(&world.registry, async || rows(&world).await.len() == 5).await;
+    running(&world.registry, async || rows(&world).await.len() == 6).await;
     world
         .clock
         .advance(Duration::from_secs(30 * 24 * 3600 - 10));
@@ -183,7 +183,7 @@ async fn a_clock_that_jumps_stops_the_collector_until_it_is_run_by_hand() {
         let row = collector().await;
         row.last_at > after && row.last_result.is_some_and(|result| result.contains(text))
     };
-    running(&world.registry, async || rows(&world).await.len() == 5).await;
+    running(&world.registry, async || rows(&world).await.len() == 6).await;
     world.clock.advance(HOUR);
     running(&world.registry, async || {
         ended_with(None, "\"removed\":0").await

@@ -20,6 +20,7 @@ mod backup;
 mod collector;
 mod credentials;
 mod fsck;
+mod instance;
 mod jobs;
 mod linking;
 mod manifests;
@@ -33,6 +34,7 @@ mod statistics;
 mod storm;
 mod tag_rules;
 mod uploads;
+mod usage;
 mod versions;
 
 pub(crate) use world::{World, name};

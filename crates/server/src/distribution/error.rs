@@ -251,6 +251,8 @@ impl<'a> Situation<'a> {
                 Shape::text(ErrorCode::Denied, error.to_string()).status(StatusCode::CONFLICT)
             }
             Error::TooLarge { what, limit } => self.too_large(what, *limit),
+            Error::QuotaExceeded(exceeded) => Shape::text(ErrorCode::Denied, exceeded.to_string())
+                .detail(json!({ "used": exceeded.used, "limit": exceeded.limit })),
             Error::TooMany { retry_after } => Shape::code(ErrorCode::TooManyRequests)
                 .header(headers::retry_after(retry_after.as_secs().max(1))),
             Error::Unsupported => Shape::code(ErrorCode::Unsupported),

@@ -115,7 +115,7 @@ impl Call<'_> {
     /// Every endpoint of the specification, in its order.
     async fn dispatch(&self, body: RequestBody) -> Answer {
         match (&self.endpoint, &self.method) {
-            (Endpoint::Base, _) => self.base(),
+            (Endpoint::Base, _) => self.base().await,
             (Endpoint::Blob { name, digest }, &Method::DELETE) => {
                 blobs::delete(self, name, digest).await
             }
@@ -167,10 +167,13 @@ impl Call<'_> {
     }
 
     /// Is this a registry, and do the credentials work? (end-1)
-    fn base(&self) -> Answer {
+    async fn base(&self) -> Answer {
         if self.caller.principal.is_anonymous() {
             return Err(naru_registry::Error::Refused(Refusal::Unauthenticated).into());
         }
+        self.registry
+            .find_registry(&self.caller, self.arrival.registry)
+            .await?;
         Ok(json(StatusCode::OK, "{}"))
     }
 

@@ -240,6 +240,7 @@ impl From<Error> for Failure {
             }
             Error::Conflict(_) => Self::validation(vec![FieldError::custom("", "", &text)]),
             Error::TooLarge { .. } => Self::text(StatusCode::PAYLOAD_TOO_LARGE, text),
+            Error::QuotaExceeded(_) => Self::forbidden(text),
             Error::TooMany { retry_after } => Self::forbidden(
                 "You have exceeded a secondary rate limit. Please wait a while before you try \
                  again.",
