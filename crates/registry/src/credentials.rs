@@ -19,10 +19,10 @@ use naru_model::{
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::Registry;
 use crate::authorization::{Authorization, BearerCredential};
 use crate::error::{BadCredential, Error, Result};
 use crate::jwt::Subject;
+use crate::{Caller, Registry};
 
 /// Through which door a request came: each has its own way with credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,6 +242,13 @@ impl Registry {
         drop(conn);
         let live = live.ok_or(BadCredential::Unknown)?;
         Ok(self.token_cache.put(epoch, live, None))
+    }
+
+    /// When the token behind a call stops working; `None` where there is none, or where it works
+    /// until it is revoked.
+    pub async fn token_expiry(&self, caller: &Caller) -> Option<Moment> {
+        let entry = self.live_token(caller.principal.token()?).await.ok()?;
+        entry.token.expires_at
     }
 
     /// Writes down which tokens were used since the last time: in the background, never while a

@@ -4,8 +4,8 @@ use naru_metadata::repositories::{self, NewRepository as NewRepositoryRow};
 use naru_metadata::{Conn, changes, tokens};
 use naru_model::label::ForgeUrl;
 use naru_model::{
-    AccountName, AccountPermission, EventKind, Repository, RepositoryPath, RepositoryPermission,
-    RepositoryRole, Team, TeamSlug, User, Visibility,
+    AccountName, AccountPermission, EventKind, Repository, RepositoryId, RepositoryPath,
+    RepositoryPermission, RepositoryRole, Team, TeamSlug, User, Visibility,
 };
 
 use crate::account_access::{self as access, AuthorizedRepository};
@@ -119,6 +119,21 @@ impl Registry {
         repositories::find_by_id(&mut conn, found.id())
             .await?
             .ok_or_else(|| absent(path))
+    }
+
+    /// The paths of those of the repositories that the caller may see.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] and the like.
+    pub async fn repository_paths(
+        &self,
+        caller: &Caller,
+        ids: &[RepositoryId],
+    ) -> Result<Vec<(RepositoryId, RepositoryPath)>> {
+        let mut conn = self.db.read().await?;
+        let read = RepositoryPermission::Read;
+        let seen = access::repositories_among(&mut conn, caller, ids, read).await?;
+        Ok(repositories::paths(&mut conn, &seen).await?)
     }
 
     /// Deletes a repository. Packages of the container registry stay and lose the link; a

@@ -74,6 +74,13 @@ impl Call {
         self
     }
 
+    /// With a body that says it is JSON.
+    pub(crate) fn text(mut self, body: &str) -> Self {
+        let request = self.request.with("Content-Type", "application/json");
+        self.request = request.body(body);
+        self
+    }
+
     /// Sends it; the answer must be what the description promises.
     #[track_caller]
     pub(crate) fn send(self) -> Answer {

@@ -22,6 +22,8 @@
     reason = "the operations whose tests need the rest of it are being added"
 )]
 mod api;
+mod artifacts;
+mod attestations;
 #[allow(
     dead_code,
     reason = "the comparison with Naru's own description is being added"
@@ -33,4 +35,5 @@ mod contract;
 )]
 #[path = "../registry/kit/mod.rs"]
 mod kit;
+mod meta;
 mod packages;

@@ -11,10 +11,12 @@ use naru_model::{Account, AccountName, PackageName, PackagePath, PackageType};
 use naru_registry::{Caller, Error, Registry};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use utoipa::openapi::OpenApi;
 
 use super::State;
+use super::document;
 use super::error::Failure;
-use super::finish::Answer;
+use super::finish::{Answer, VERSIONS};
 use super::operation::Operation;
 use super::rate::Standing;
 use super::views::Urls;
@@ -83,6 +85,12 @@ impl Call {
         &self.state.registry
     }
 
+    /// What the API says of itself, with the addresses by which the caller reaches it.
+    pub(super) fn description(&self) -> OpenApi {
+        let urls = self.urls();
+        document::for_server(&self.state.document, &urls.api, &urls.web)
+    }
+
     /// Who is calling.
     pub(super) const fn caller(&self) -> &Caller {
         &self.situation.caller
@@ -135,6 +143,25 @@ impl Call {
     /// [`Failure::NOT_FOUND`].
     pub(super) fn part<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
         self.text(name)?.parse().map_err(|_| Failure::NOT_FOUND)
+    }
+
+    /// The number that the part of the path called `name` is.
+    ///
+    /// # Errors
+    /// [`Failure::NOT_FOUND`] for what is no positive number.
+    pub(super) fn number(&self, name: &str) -> Result<i64, Failure> {
+        let text = self.text(name)?;
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = is_digits.then(|| text.parse().ok()).flatten();
+        number
+            .filter(|number| *number > 0)
+            .ok_or(Failure::NOT_FOUND)
+    }
+
+    /// Whether the version of the API that is asked for is this one or a later one.
+    pub(super) fn is_since(&self, version: &str) -> bool {
+        // They are dates, which are compared as text.
+        self.header("x-github-api-version").unwrap_or(VERSIONS[0]) >= version
     }
 
     /// The account whose things are asked for: `/orgs/{org}` serves organizations alone,

@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use naru_model::{Principal, Scope, Scopes};
+use naru_model::{Moment, Principal, Scope, Scopes};
 use naru_oci::{Algorithm, Digest};
 use naru_registry::{Caller, Error};
 use serde::Serialize;
@@ -83,6 +83,7 @@ pub(super) struct Finish {
     version: Option<String>,
     scopes: Option<Scopes>,
     standing: Option<Standing>,
+    expiry: Option<Moment>,
     documentation: String,
     request_id: String,
 }
@@ -104,6 +105,7 @@ impl Finish {
             version: text(HeaderName::from_static("x-github-api-version")),
             scopes: None,
             standing: None,
+            expiry: None,
             documentation: format!("{}/docs/rest", arrival.web_origin()),
             request_id: request_id.to_owned(),
         }
@@ -115,6 +117,11 @@ impl Finish {
             Principal::User { credential, .. } => credential.scopes,
             _ => None,
         };
+    }
+
+    /// From now on it is known when the caller's token stops working.
+    pub(super) const fn expires(&mut self, at: Option<Moment>) {
+        self.expiry = at;
     }
 
     /// From now on it is known how the caller stands.
@@ -224,6 +231,10 @@ impl Finish {
             put("x-ratelimit-remaining", standing.remaining().to_string());
             put("x-ratelimit-reset", standing.reset.as_seconds().to_string());
             put("x-ratelimit-resource", "core".to_owned());
+        }
+        if let Some(expiry) = self.expiry {
+            let text = expiry.timestamp().strftime("%Y-%m-%d %H:%M:%S UTC");
+            put("github-authentication-token-expiration", text.to_string());
         }
         let version = self.version.as_deref().unwrap_or(VERSIONS[0]);
         put("x-github-api-version-selected", version.to_owned());

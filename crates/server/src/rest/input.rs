@@ -39,6 +39,26 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<State> for Json<T, L
     }
 }
 
+/// As [`Json`], read straight from the text, so that parts of it can be kept as they came
+/// ([`serde_json::value::RawValue`]).
+pub(crate) struct Verbatim<T, const LONGEST: usize = LONGEST_BODY>(pub(crate) T);
+
+impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<State> for Verbatim<T, LONGEST> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &State) -> Result<Self, Failure> {
+        let bytes = axum::body::to_bytes(request.into_body(), LONGEST).await;
+        let bytes = bytes.map_err(|_| Failure::body_too_large(LONGEST))?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => {
+                Failure::validation(vec![FieldError::invalid("", "", &error.to_string())])
+            }
+            _ => Failure::bad_request("Problems parsing JSON"),
+        })?;
+        Ok(Self(value))
+    }
+}
+
 /// Reads a body. None at all counts as an object without fields.
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let bytes = if bytes.iter().all(u8::is_ascii_whitespace) {

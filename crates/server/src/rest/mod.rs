@@ -17,15 +17,20 @@
     reason = "the nouns that use the rest of the table are being added"
 )]
 
+mod artifacts;
+mod attestations;
 mod call;
+mod document;
 mod error;
 mod finish;
 mod input;
+mod meta;
 mod operation;
 mod packages;
 mod paging;
 mod rate;
 mod routes;
+mod turning;
 mod views;
 
 use std::sync::Arc;
@@ -36,6 +41,7 @@ use naru_registry::authorization::Authorization;
 use naru_registry::credentials::{Door, Identity};
 use naru_registry::{BadCredential, Caller, Error, Registry};
 use tower::ServiceExt;
+use utoipa::openapi::OpenApi;
 
 use crate::body::Body;
 use crate::hosts::{Arrival, RestBase};
@@ -64,14 +70,21 @@ struct Parts {
 #[derive(Clone)]
 pub(crate) struct State {
     registry: Arc<Registry>,
+    /// What the API says of itself, without the address of the server.
+    document: Arc<OpenApi>,
 }
 
 impl Rest {
     /// The face over `registry`.
     pub(crate) fn new(registry: Arc<Registry>, settings: RestSettings) -> Self {
-        let Table { router, .. } = routes::table();
+        let Table {
+            router,
+            operations,
+            schemas,
+        } = routes::table();
         let state = State {
             registry: Arc::clone(&registry),
+            document: Arc::new(document::document(&operations, &schemas)),
         };
         let router = router
             .fallback(no_such_operation)
@@ -105,8 +118,13 @@ impl Rest {
         if let Err(failure) = finish.check_version() {
             return finish.failure(&failure);
         }
+        finish.expires(self.0.registry.token_expiry(&caller).await);
         let now = self.0.registry.now();
-        let standing = self.0.limiter.ask(&caller, arrival, now);
+        let is_free = base
+            .strip(request.uri())
+            .is_some_and(|uri| uri.path() == "/rate_limit");
+        let cost = u64::from(!is_free);
+        let standing = self.0.limiter.ask(&caller, arrival, now, cost);
         finish.rate(standing);
         if standing.is_some_and(|standing| standing.is_exceeded()) {
             return finish.failure(&Failure::rate_limited(&caller, arrival));
@@ -114,7 +132,7 @@ impl Rest {
         let situation = Situation::new(caller.clone(), arrival.clone(), base, standing);
         let response = self.route(situation, base, request).await;
         let response = finish.finish(response).await;
-        if response.status() != StatusCode::NOT_MODIFIED {
+        if response.status() != StatusCode::NOT_MODIFIED && !is_free {
             self.0.limiter.count(&caller, arrival, now);
         }
         response

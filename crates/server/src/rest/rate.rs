@@ -67,8 +67,10 @@ pub(super) struct Limiter {
 pub(crate) struct Standing {
     /// Requests in an hour.
     pub(crate) limit: u64,
-    /// Of which were made, this one not counted.
+    /// Of which were made before this one.
     pub(crate) used: u64,
+    /// How many this one counts for: none where a caller asks how they stand.
+    pub(crate) cost: u64,
     /// When counting begins anew.
     pub(crate) reset: Moment,
 }
@@ -76,12 +78,12 @@ pub(crate) struct Standing {
 impl Standing {
     /// Whether no request is left.
     pub(super) const fn is_exceeded(&self) -> bool {
-        self.used >= self.limit
+        self.cost > 0 && self.used >= self.limit
     }
 
     /// How many were made, this one included.
     pub(crate) fn used_with_this(&self) -> u64 {
-        self.used.saturating_add(1).min(self.limit)
+        self.used.saturating_add(self.cost).min(self.limit)
     }
 
     /// What is left after this one.
@@ -101,12 +103,19 @@ impl Limiter {
     }
 
     /// How the caller stands; `None` where nothing is counted.
-    pub(super) fn ask(&self, caller: &Caller, arrival: &Arrival, now: Moment) -> Option<Standing> {
+    pub(super) fn ask(
+        &self,
+        caller: &Caller,
+        arrival: &Arrival,
+        now: Moment,
+        cost: u64,
+    ) -> Option<Standing> {
         let (counted, limit) = self.counted(caller, arrival)?;
         let window = self.window(counted, now);
         Some(Standing {
             limit,
             used: window.used.load(Ordering::Relaxed),
+            cost,
             reset: window.reset,
         })
     }

@@ -1,12 +1,15 @@
 //! Every operation of the REST API, in reading order: each noun declares its own.
 
 use super::operation::{Operations, Table};
-use super::packages;
+use super::{artifacts, attestations, meta, packages};
 
 /// The whole table.
 pub(crate) fn table() -> Table {
     let mut operations = Operations::default();
+    meta::routes(&mut operations);
     packages::routes(&mut operations);
+    attestations::routes(&mut operations);
+    artifacts::routes(&mut operations);
     operations.finish()
 }
 

@@ -7,7 +7,7 @@ mod urls;
 
 pub(super) use account::SimpleUser;
 pub(super) use package::PackageView;
-pub(super) use urls::Urls;
+pub(super) use urls::{Urls, part};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
