@@ -117,6 +117,8 @@ pub enum Command {
     Token(commands::token::TokenCommand),
     /// Packages: list, show, delete, restore, visibility, grants
     Package(commands::package::PackageCommand),
+    /// Say why somebody may do something with a package, or what is missing
+    Explain(commands::explain::ExplainCommand),
     /// Remove what was deleted, now instead of after 30 days
     ///
     /// It cannot be undone. Versions and packages go now; their bytes follow after the delays that

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod check;
 pub mod completion;
 pub mod config;
+pub mod explain;
 pub mod fsck;
 pub mod gc;
 pub mod health;
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Repo(command) => command.run(&global),
         Command::Token(command) => command.run(&global),
         Command::Package(command) => command.run(&global),
+        Command::Explain(command) => command.run(&global),
         Command::Purge(command) => command.run(&global),
         Command::Gc(command) => command.run(&global),
         Command::Fsck(command) => command.run(&global),

@@ -89,11 +89,25 @@ macro_rules! join_followed_repository {
     };
 }
 
-/// What [`Package`] is read from.
-macro_rules! package_columns {
+/// Who may read the package `p` without a role, `r` being the repository it follows.
+macro_rules! effective_visibility {
     () => {
-        "p.id, p.owner_id, p.package_type, p.name, p.visibility, p.repository_id, \
-         p.inherit_access, p.description, p.created_at, p.updated_at, p.published_at, p.deleted_at"
+        "CASE p.package_type WHEN 'container' THEN p.visibility
+            ELSE COALESCE(r.visibility, 'private') END"
+    };
+}
+
+/// What [`ListedPackage`] is read from.
+macro_rules! listed_columns {
+    () => {
+        concat!(
+            "p.id, p.owner_id, p.package_type, p.name, ",
+            effective_visibility!(),
+            " AS visibility, p.repository_id, p.inherit_access, p.description, p.link_note, \
+             p.default_tag_rule, p.created_at, p.updated_at, p.published_at, p.deleted_at,
+            (SELECT CAST(COUNT(*) AS BIGINT) FROM versions v
+                WHERE v.package_id = p.id AND v.deleted_at IS NULL) AS version_count"
+        )
     };
 }
 
@@ -102,6 +116,14 @@ macro_rules! registry_is_open {
     () => {
         "NOT EXISTS (SELECT 1 FROM instance i
                 WHERE i.key = 'registry.' || p.package_type AND i.value = 'disabled')"
+    };
+}
+
+/// Whether the registry of the package `p` is neither closed nor read-only.
+macro_rules! registry_takes_changes {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM instance i
+                WHERE i.key = 'registry.' || p.package_type AND i.value <> 'enabled')"
     };
 }
 
@@ -176,25 +198,45 @@ macro_rules! readable_by_system {
 }
 
 /// The packages of account `$2`, live, of type `$3` and visibility `$4` if given, below number
-/// `$5`, at most `$6` after the first `$7`; `visible` is the rest of the condition, about the caller
-/// `$1`.
+/// `$5`, at most `$6` after the first `$7`; with `$8` only those whose name a package of the
+/// container registry has too; `visible` is the rest of the condition, about the caller `$1`.
 macro_rules! visible {
     ($visible:expr) => {
         concat!(
             "SELECT ",
-            package_columns!(),
-            ", (SELECT CAST(COUNT(*) AS BIGINT) FROM versions v
-                WHERE v.package_id = p.id AND v.deleted_at IS NULL) AS version_count
-            FROM packages p JOIN accounts o ON o.id = p.owner_id
+            listed_columns!(),
+            " FROM packages p JOIN accounts o ON o.id = p.owner_id
             ",
             join_followed_repository!(),
             "WHERE p.owner_id = $2 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
             AND (CAST($3 AS {{TEXT}}) IS NULL OR p.package_type = $3)
-            AND (CAST($4 AS {{TEXT}}) IS NULL OR $4 = CASE p.package_type
-                WHEN 'container' THEN p.visibility ELSE COALESCE(r.visibility, 'private') END)
-            AND p.id < $5 AND ",
+            AND (CAST($4 AS {{TEXT}}) IS NULL OR $4 = ",
+            effective_visibility!(),
+            ")
+            AND p.id < $5
+            AND ($8 = 0 OR EXISTS (SELECT 1 FROM packages c
+                WHERE c.owner_id = p.owner_id AND c.package_type = 'container'
+                    AND c.name = p.name AND c.deleted_at IS NULL))
+            AND ",
             $visible,
             " ORDER BY p.id DESC LIMIT $6 OFFSET $7"
+        )
+    };
+}
+
+/// The deleted packages of account `$1`, since `$2`, at most `$3` after the first `$4`, the last one
+/// first; `restorable` is the rest of the condition.
+macro_rules! deleted {
+    ($restorable:expr) => {
+        concat!(
+            "SELECT ",
+            listed_columns!(),
+            " FROM packages p JOIN accounts o ON o.id = p.owner_id
+            ",
+            join_followed_repository!(),
+            "WHERE p.owner_id = $1 AND p.deleted_at >= $2 AND p.published_at IS NOT NULL AND ",
+            $restorable,
+            " ORDER BY p.deleted_at DESC, p.id DESC LIMIT $3 OFFSET $4"
         )
     };
 }
@@ -247,6 +289,43 @@ statements! {
     VISIBLE_TO_USER = visible!(readable_by_user!());
     VISIBLE_TO_WORKFLOW = visible!(readable_by_workflow!());
     VISIBLE_TO_SYSTEM = visible!(readable_by_system!());
+
+    RESTORABLE_BY_USER = deleted!(concat!(registry_takes_changes!(), "
+            AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $5 AND u.kind = 'user'
+                AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
+            AND ((o.kind = 'user' AND o.id = $5)
+                OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
+                    WHERE m.organization_id = o.id AND m.user_id = $5 AND m.role = 'owner'))
+                OR (p.package_type = 'container'
+                    AND (o.kind = 'user' OR p.visibility = 'public'
+                        OR EXISTS (SELECT 1 FROM organization_members m
+                            WHERE m.organization_id = o.id AND m.user_id = $5))
+                    AND EXISTS (SELECT 1 FROM package_users g
+                        WHERE g.package_id = p.id AND g.user_id = $5 AND g.role = 'admin'))
+                OR (p.package_type = 'container'
+                    AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
+                        WHERE m.organization_id = o.id AND m.user_id = $5))
+                    AND EXISTS (SELECT 1 FROM package_teams g
+                        JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $5
+                        WHERE g.package_id = p.id AND g.role = 'admin'))
+                OR ((p.package_type = 'docker' OR p.inherit_access = 1)
+                    AND (EXISTS (SELECT 1 FROM repository_users c
+                            WHERE c.repository_id = r.id AND c.user_id = $5 AND c.role = 'admin')
+                        OR EXISTS (SELECT 1 FROM repository_teams c
+                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $5
+                            WHERE c.repository_id = r.id AND c.role = 'admin'))))"));
+    RESTORABLE_BY_WORKFLOW = deleted!(concat!(registry_takes_changes!(), "
+            AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
+                WHERE w.id = $5 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
+                    AND wo.suspended_at IS NULL
+                    AND ((p.package_type = 'docker' AND r.id = w.id)
+                        OR (p.package_type = 'container' AND w.owner_id = p.owner_id
+                            AND EXISTS (SELECT 1 FROM package_repositories g
+                                WHERE g.package_id = p.id AND g.repository_id = w.id
+                                    AND g.role = 'admin'))))"));
+    RESTORABLE_BY_SYSTEM = deleted!("1 = 1");
+    LISTED = concat!("SELECT ", listed_columns!(), " FROM packages p
+            ", join_followed_repository!(), "WHERE p.id = $1");
 
     PUT_USER = "INSERT INTO package_users (package_id, user_id, role, created_at)
         VALUES ($1, $2, $3, $4)
@@ -535,6 +614,46 @@ pub struct PackageFilter {
     pub package_type: Option<PackageType>,
     /// Only with this visibility; on the legacy registry that of the repository.
     pub visibility: Option<Visibility>,
+    /// Only those whose name a package of the container registry has too, so that they cannot
+    /// migrate.
+    pub conflicting: bool,
+}
+
+/// A package as lists show it, whatever its state.
+///
+/// # Errors
+/// Those of the database.
+pub async fn listed(conn: &mut Conn, package: PackageId) -> Result<Option<ListedPackage>> {
+    conn.optional(LISTED, &[package.into()]).await
+}
+
+/// The packages of an account that were deleted since `since` and that `principal` may restore, the
+/// last one first. What the credential allows is not looked at.
+///
+/// # Errors
+/// Those of the database.
+pub async fn restorable_packages(
+    conn: &mut Conn,
+    principal: &Principal,
+    owner: AccountId,
+    since: Moment,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<ListedPackage>> {
+    let mut args = vec![owner.into(), since.into(), limit.into(), offset.into()];
+    let statement = match principal {
+        Principal::Anonymous { .. } => return Ok(Vec::new()),
+        Principal::User { user, .. } => {
+            args.push((*user).into());
+            RESTORABLE_BY_USER
+        }
+        Principal::Workflow { repository, .. } => {
+            args.push((*repository).into());
+            RESTORABLE_BY_WORKFLOW
+        }
+        Principal::System => RESTORABLE_BY_SYSTEM,
+    };
+    conn.all(statement, &args).await
 }
 
 /// `$1` of the conditions above.
@@ -565,6 +684,7 @@ pub async fn visible_packages(
         cursor.below().into(),
         cursor.rows().into(),
         cursor.skipped().into(),
+        filter.conflicting.into(),
     ];
     let statement = match principal {
         Principal::Anonymous { .. } => VISIBLE_TO_ANYBODY,

@@ -22,6 +22,7 @@ pub mod links;
 pub mod packages;
 pub mod quotas;
 pub mod statistics;
+pub mod tag_history;
 pub mod tag_rules;
 pub mod tags;
 pub mod uploads;
@@ -64,6 +65,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         repositories::STATEMENTS,
         signing_keys::STATEMENTS,
         statistics::STATEMENTS,
+        tag_history::STATEMENTS,
         tag_rules::STATEMENTS,
         tags::STATEMENTS,
         teams::STATEMENTS,

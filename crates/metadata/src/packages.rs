@@ -21,6 +21,8 @@ impl FromRow for Package {
                 .map(RepositoryId::new),
             inherit_access: row.get::<i64>("inherit_access")? != 0,
             description: row.get("description")?,
+            link_note: row.get("link_note")?,
+            default_tag_rule: row.get("default_tag_rule")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
             published_at: row.get("published_at")?,
@@ -60,32 +62,33 @@ statements! {
     PUBLISH = "UPDATE packages SET published_at = $2, updated_at = $2
         WHERE id = $1 AND published_at IS NULL AND deleted_at IS NULL";
     FIND = "SELECT id, owner_id, package_type, name, visibility, repository_id, inherit_access,
-            description, created_at, updated_at, published_at, deleted_at
+            description, link_note,
+            default_tag_rule, created_at, updated_at, published_at, deleted_at
         FROM packages WHERE id = $1";
     LOCK = "SELECT id, owner_id, package_type, name, visibility, repository_id, inherit_access,
-            description, created_at, updated_at, published_at, deleted_at
+            description, link_note,
+            default_tag_rule, created_at, updated_at, published_at, deleted_at
         FROM packages WHERE id = $1 {{FOR NO KEY UPDATE}}";
     FIND_LIVE = "SELECT id, owner_id, package_type, name, visibility, repository_id,
-            inherit_access, description, created_at, updated_at, published_at, deleted_at
+            inherit_access, description, link_note,
+            default_tag_rule, created_at, updated_at, published_at, deleted_at
         FROM packages
         WHERE owner_id = $1 AND package_type = $2 AND name = $3 AND deleted_at IS NULL";
     FIND_DELETED = "SELECT id, owner_id, package_type, name, visibility, repository_id,
-            inherit_access, description, created_at, updated_at, published_at, deleted_at
+            inherit_access, description, link_note,
+            default_tag_rule, created_at, updated_at, published_at, deleted_at
         FROM packages
         WHERE owner_id = $1 AND package_type = $2 AND name = $3 AND deleted_at IS NOT NULL
         ORDER BY deleted_at DESC, id DESC LIMIT 1";
-    DELETED_PAGE = "SELECT id, owner_id, package_type, name, visibility, repository_id,
-            inherit_access, description, created_at, updated_at, published_at, deleted_at
-        FROM packages
-        WHERE owner_id = $1 AND deleted_at IS NOT NULL AND published_at IS NOT NULL
-        ORDER BY deleted_at DESC, id DESC LIMIT $2 OFFSET $3";
     OWNER_PAGE = "SELECT id, owner_id, package_type, name, visibility, repository_id,
-            inherit_access, description, created_at, updated_at, published_at, deleted_at
+            inherit_access, description, link_note,
+            default_tag_rule, created_at, updated_at, published_at, deleted_at
         FROM packages
         WHERE owner_id = $1 AND deleted_at IS NULL AND published_at IS NOT NULL
         ORDER BY id DESC LIMIT $2 OFFSET $3";
     ALL_PAGE = "SELECT id, owner_id, package_type, name, visibility, repository_id,
-            inherit_access, description, created_at, updated_at, published_at, deleted_at
+            inherit_access, description, link_note,
+            default_tag_rule, created_at, updated_at, published_at, deleted_at
         FROM packages
         WHERE deleted_at IS NULL AND published_at IS NOT NULL AND id > $1
         ORDER BY id LIMIT $2";
@@ -245,23 +248,6 @@ pub async fn of_owner(
 ) -> Result<Vec<Package>> {
     conn.all(
         OWNER_PAGE,
-        &[owner.get().into(), limit.into(), offset.into()],
-    )
-    .await
-}
-
-/// Deleted packages of an owner, the last one first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn deleted_of_owner(
-    conn: &mut Conn,
-    owner: AccountId,
-    limit: i64,
-    offset: i64,
-) -> Result<Vec<Package>> {
-    conn.all(
-        DELETED_PAGE,
         &[owner.get().into(), limit.into(), offset.into()],
     )
     .await

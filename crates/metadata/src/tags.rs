@@ -22,7 +22,17 @@ pub enum TagReason {
 }
 
 impl TagReason {
-    const fn as_str(self) -> &'static str {
+    const ALL: [Self; 5] = [
+        Self::Push,
+        Self::Move,
+        Self::Delete,
+        Self::VersionDeleted,
+        Self::Restore,
+    ];
+
+    /// The word used in SQL and REST.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Push => "push",
             Self::Move => "move",
@@ -30,6 +40,15 @@ impl TagReason {
             Self::VersionDeleted => "version_deleted",
             Self::Restore => "restore",
         }
+    }
+}
+
+impl std::str::FromStr for TagReason {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|known| known.as_str() == word);
+        found.ok_or_else(|| format!("`{word}` is no reason"))
     }
 }
 
@@ -67,10 +86,80 @@ impl FromRow for TagRow {
     }
 }
 
+/// A tag with all that is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagRecord {
+    /// The tag's name.
+    pub name: String,
+    /// The version it points at.
+    pub version: VersionId,
+    /// That version's digest.
+    pub digest: Digest,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was moved last.
+    pub updated_at: Moment,
+}
+
+impl FromRow for TagRecord {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            name: row.get("name")?,
+            version: row.get("version_id")?,
+            digest: row.get("digest")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
+    }
+}
+
+/// In which order tags are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagOrder {
+    /// The one that moved last first.
+    #[default]
+    Newest,
+    /// In the lexical order of bytes.
+    Name,
+}
+
+/// Which tags of a package are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct TagQuery<'a> {
+    /// In which order.
+    pub order: TagOrder,
+    /// Only those that hold this text, in any case.
+    pub holding: Option<&'a str>,
+    /// How many at most.
+    pub limit: i64,
+    /// How many to leave out first.
+    pub skip: i64,
+}
+
+/// The tags of package `$1` that hold `$2`, if that is given.
+macro_rules! records {
+    ($order:literal) => {
+        concat!(
+            "SELECT t.name, t.version_id, v.digest, t.created_at, t.updated_at
+            FROM tags t JOIN versions v ON v.id = t.version_id
+            WHERE t.package_id = $1 AND (CAST($2 AS {{TEXT}}) IS NULL
+                OR replace(lower(t.name), lower($2), '') <> lower(t.name))
+            ORDER BY ",
+            $order,
+            " LIMIT $3 OFFSET $4"
+        )
+    };
+}
+
 statements! {
     FIND = "SELECT t.name, t.version_id, v.digest
         FROM tags t JOIN versions v ON v.id = t.version_id
         WHERE t.package_id = $1 AND t.name = $2";
+    RECORD = "SELECT t.name, t.version_id, v.digest, t.created_at, t.updated_at
+        FROM tags t JOIN versions v ON v.id = t.version_id
+        WHERE t.package_id = $1 AND t.name = $2";
+    NEWEST = records!("t.updated_at DESC, t.name");
+    BY_NAME = records!("t.name");
     NAMES = "SELECT name FROM tags WHERE package_id = $1 AND name > $2 ORDER BY name LIMIT $3";
     OF_VERSION = "SELECT name FROM tags WHERE version_id = $1 ORDER BY updated_at DESC, name";
     ANY_ELSE = "SELECT version_id FROM tags
@@ -97,6 +186,36 @@ statements! {
 pub async fn find(conn: &mut Conn, package: PackageId, name: &str) -> Result<Option<TagRow>> {
     conn.optional(FIND, &[package.get().into(), name.into()])
         .await
+}
+
+/// The record of the tag with this name.
+///
+/// # Errors
+/// Those of the database.
+pub async fn record(conn: &mut Conn, package: PackageId, name: &str) -> Result<Option<TagRecord>> {
+    conn.optional(RECORD, &[package.into(), name.into()]).await
+}
+
+/// The records of tags.
+///
+/// # Errors
+/// Those of the database.
+pub async fn records(
+    conn: &mut Conn,
+    package: PackageId,
+    query: TagQuery<'_>,
+) -> Result<Vec<TagRecord>> {
+    let statement = match query.order {
+        TagOrder::Newest => NEWEST,
+        TagOrder::Name => BY_NAME,
+    };
+    let args = [
+        package.into(),
+        query.holding.into(),
+        query.limit.into(),
+        query.skip.into(),
+    ];
+    conn.all(statement, &args).await
 }
 
 /// Up to `limit` names after `after`, in the lexical order of bytes (distribution-spec, end-8b).

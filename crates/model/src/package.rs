@@ -175,6 +175,10 @@ pub struct Package {
     pub inherit_access: bool,
     /// What it is, in a sentence.
     pub description: Option<String>,
+    /// Why the source label of an image did not link it; none once it is linked.
+    pub link_note: Option<String>,
+    /// Whether the registry's own tag rule binds it: of meaning for the legacy registry only.
+    pub default_tag_rule: bool,
     /// When its first upload began.
     pub created_at: Moment,
     /// When the record last changed.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::package::Visibility;
-use crate::word::words;
+use crate::word::{UnknownWord, words};
 
 /// A stored role of a user, a team or a repository on a package. Each includes the ones before
 /// it (GitHub documentation, "Configuring a package's access control and visibility").
@@ -46,6 +46,22 @@ pub enum PackagePermission {
 }
 
 impl PackagePermission {
+    /// The word for it where access is explained: in REST and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::ReadMetadata => "read_metadata",
+            Self::Write => "write",
+            Self::Delete => "delete",
+            Self::Restore => "restore",
+            Self::Administer => "admin",
+            Self::ChangeVisibility(Visibility::Public) => "make_public",
+            Self::ChangeVisibility(Visibility::Internal) => "make_internal",
+            Self::ChangeVisibility(Visibility::Private) => "make_private",
+        }
+    }
+
     /// Every one.
     pub const ALL: [Self; 9] = [
         Self::Read,
@@ -69,6 +85,20 @@ impl PackagePermission {
                 Role::Admin
             }
         }
+    }
+}
+
+impl std::str::FromStr for PackagePermission {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let found = Self::ALL.into_iter().find(|known| known.as_str() == word);
+        found.ok_or_else(|| UnknownWord {
+            what: "permission on a package",
+            given: word.to_owned(),
+            expected: "read, read_metadata, write, delete, restore, admin, make_public, \
+                       make_internal, make_private",
+        })
     }
 }
 
@@ -216,6 +246,22 @@ impl fmt::Display for PackagePermission {
             Self::Restore => f.pad("restore"),
             Self::Administer => f.pad("administer"),
             Self::ChangeVisibility(to) => f.pad(&format!("make {to}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_permission_on_a_package_has_a_word_of_its_own() {
+        for permission in PackagePermission::ALL {
+            assert_eq!(permission.as_str().parse(), Ok(permission));
+        }
+        let error = "pull".parse::<PackagePermission>().unwrap_err();
+        for permission in PackagePermission::ALL {
+            assert!(error.expected.contains(permission.as_str()));
         }
     }
 }

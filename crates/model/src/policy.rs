@@ -60,7 +60,7 @@ pub use facts::{
     AccountFacts, Caller, ExistingPackage, Owner, PackageFacts, RepositoryFacts, RepositoryState,
     WorkflowRepository,
 };
-pub use package::{Birth, Grantee, birth, decide_package, role_on_package};
+pub use package::{Birth, Grantee, birth, decide_package, explain_package, role_on_package};
 pub use repository::{decide_link, decide_repository};
 pub use tag_rule::{TagCaller, TagRefusal, decide_tag};
 

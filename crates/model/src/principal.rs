@@ -72,6 +72,21 @@ impl Principal {
         }
     }
 
+    /// The same one without the limits of the credential: for what a role alone decides.
+    #[must_use]
+    pub fn in_person(&self) -> Self {
+        match self {
+            Self::User {
+                user, site_admin, ..
+            } => Self::User {
+                user: *user,
+                site_admin: *site_admin,
+                credential: Credential::session(),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// Whether nobody has signed in.
     #[must_use]
     pub const fn is_anonymous(&self) -> bool {

@@ -286,6 +286,15 @@ pub enum TokenHolder {
 }
 
 impl TokenHolder {
+    /// The user; none for a repository.
+    #[must_use]
+    pub const fn user(&self) -> Option<AccountId> {
+        match self {
+            Self::User { user, .. } => Some(*user),
+            Self::Repository { .. } => None,
+        }
+    }
+
     /// What kind of token such a holder has.
     #[must_use]
     pub const fn kind(&self) -> TokenKind {

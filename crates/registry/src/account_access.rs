@@ -8,7 +8,7 @@ use naru_metadata::{Conn, Tx, accounts, changes, grants, repositories};
 use naru_model::policy::{self, Refusal};
 use naru_model::{
     Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Permission,
-    Principal, RepositoryId, RepositoryPath, RepositoryPermission, User,
+    Principal, Repository, RepositoryId, RepositoryPath, RepositoryPermission, User,
 };
 
 use crate::commit::Outdated;
@@ -214,6 +214,33 @@ pub(crate) async fn repositories_seen(
     Ok(seen)
 }
 
+/// The repository with this number, if the caller may know of it: to name it beside what is linked
+/// to it takes a role there, but no scope of its own.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn known_repository(
+    conn: &mut Conn,
+    caller: &Caller,
+    id: RepositoryId,
+) -> Result<Option<Repository>> {
+    let Some(repository) = repositories::find_by_id(conn, id).await? else {
+        return Ok(None);
+    };
+    let Some(owner) = accounts::find_by_id(conn, repository.owner).await? else {
+        return Ok(None);
+    };
+    let path = RepositoryPath {
+        owner: owner.login().clone(),
+        name: repository.name.clone(),
+    };
+    let principal = caller.principal.in_person();
+    let facts = grants::repository_facts(conn, &principal, &path).await?;
+    let read = RepositoryPermission::Read;
+    let decision = policy::decide_repository(&principal, read, &facts);
+    Ok(Some(repository).filter(|_| decision.is_allowed()))
+}
+
 /// Asks whether `caller` administers the instance.
 ///
 /// # Errors
@@ -231,6 +258,11 @@ impl Registry {
     /// hear of it, commits, and forgets what was remembered of access.
     pub(crate) async fn commit_access_change(&self, mut tx: Tx, event: NewEvent) -> Result<()> {
         events::record(&mut tx, event).await?;
+        self.commit_access_changes(tx).await
+    }
+
+    /// The same for a use case that has told its events already.
+    pub(crate) async fn commit_access_changes(&self, mut tx: Tx) -> Result<()> {
         changes::bump_access(&mut tx).await?;
         self.commit(tx, Outdated::ACCESS).await?;
         Ok(())

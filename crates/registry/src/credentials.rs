@@ -203,16 +203,9 @@ impl Registry {
     /// Turns a stored token into a principal, if it works now.
     fn admit(&self, entry: &LiveEntry, transport: Transport) -> Result<Principal> {
         let now = self.clock.now();
-        match entry.token.state(now) {
-            TokenState::Active => {}
-            TokenState::Expired => return Err(BadCredential::Expired.into()),
-            TokenState::Revoked => return Err(BadCredential::Unknown.into()),
-        }
-        if !entry.holder_active {
-            return Err(BadCredential::Suspended.into());
-        }
+        let principal = principal_of(entry, transport, now)?;
         self.token_cache.note_use(entry, now);
-        Ok(principal(entry, transport))
+        Ok(principal)
     }
 
     async fn live_token_by_hash(&self, hash: [u8; 32]) -> Result<Arc<LiveEntry>> {
@@ -280,6 +273,26 @@ impl From<&TokenHolder> for HolderId {
             TokenHolder::Repository { repository, .. } => Self::Repository(*repository),
         }
     }
+}
+
+/// The principal that a stored token makes, if it works at `now`.
+///
+/// # Errors
+/// [`Error::BadCredential`].
+pub(crate) fn principal_of(
+    live: &LiveToken,
+    transport: Transport,
+    now: Moment,
+) -> Result<Principal> {
+    match live.token.state(now) {
+        TokenState::Active => {}
+        TokenState::Expired => return Err(BadCredential::Expired.into()),
+        TokenState::Revoked => return Err(BadCredential::Unknown.into()),
+    }
+    if !live.holder_active {
+        return Err(BadCredential::Suspended.into());
+    }
+    Ok(principal(live, transport))
 }
 
 fn principal(live: &LiveToken, transport: Transport) -> Principal {

@@ -9,7 +9,7 @@
 //!   [`sealing`] and `keys` (what signs, and how secrets are kept);
 //! - accounts and packages: [`account_access`] (permission again), [`accounts`],
 //!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], [`tag_rules`],
-//!   `linking`;
+//!   `linking`; [`explain`] says why access is what it is;
 //! - figures: [`statistics`], [`usage`], [`quotas`];
 //! - what is said about artifacts: [`attestations`], [`artifacts`];
 //! - what holds for the whole instance: [`instance`];
@@ -33,6 +33,7 @@ mod commit;
 pub mod credentials;
 pub mod error;
 mod events;
+pub mod explain;
 pub mod fsck;
 pub mod garbage_collection;
 pub mod instance;

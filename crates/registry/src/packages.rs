@@ -1,13 +1,16 @@
 //! Packages: listed, shown, deleted and restored; who may do what with them; the source
 //! repository they are linked to.
 
+mod changes;
+
+pub use changes::PackageChange;
 pub use naru_metadata::grants::ListedPackage;
 use naru_metadata::grants::PackageFilter;
-use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages, tag_rules};
+use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages};
 use naru_model::{
     AccountKind, AccountName, AccountPermission, EventKind, Moment, Package, PackagePath,
-    PackagePermission, PackageState, PackageType, Repository, RepositoryPath, RepositoryPermission,
-    Role, Team, TeamSlug, User, Visibility,
+    PackagePermission, PackageState, PackageType, Repository, RepositoryPath, Role, Team, TeamSlug,
+    User, Visibility,
 };
 
 use crate::access::Authorized;
@@ -27,6 +30,24 @@ pub struct PackageGrants {
     pub repositories: Vec<(Repository, Role)>,
 }
 
+/// A package shown alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageDetails {
+    /// As lists show it.
+    pub listed: ListedPackage,
+    /// The source repository that it is linked to, if the caller may know of it.
+    pub repository: Option<Repository>,
+}
+
+/// Who may do what with a package, by grants and by inheritance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageAccess {
+    /// What was granted.
+    pub grants: PackageGrants,
+    /// Whether explicit roles on the linked repository count too.
+    pub inherit_access: bool,
+}
+
 /// Which packages are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WantedPackages {
@@ -34,6 +55,9 @@ pub struct WantedPackages {
     pub package_type: Option<PackageType>,
     /// Only with this visibility; on the legacy registry that of the repository.
     pub visibility: Option<Visibility>,
+    /// Only those of the legacy registry that cannot migrate, because the container registry has
+    /// a package of the same name.
+    pub conflicting: bool,
 }
 
 /// Whom a role is granted to, or taken from.
@@ -77,25 +101,31 @@ impl Registry {
             owner: found.id(),
             package_type: wanted.package_type,
             visibility: wanted.visibility,
+            conflicting: wanted.conflicting,
         };
         Ok(grants::visible_packages(&mut conn, &caller.principal, filter, cursor).await?)
     }
 
-    /// The deleted packages of an account that can be restored, the last one first.
+    /// The deleted packages of an account that the caller may restore, the last one first; those
+    /// too whose name was taken meanwhile.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller administers the account.
+    /// As [`Registry::list_packages`].
     pub async fn list_deleted_packages(
         &self,
         caller: &Caller,
         owner: &AccountName,
         limit: i64,
         offset: i64,
-    ) -> Result<Vec<Package>> {
+    ) -> Result<Vec<ListedPackage>> {
         let mut conn = self.db.read().await?;
-        let permission = AccountPermission::Administer;
-        let found = account_access::account(&mut conn, caller, owner, permission).await?;
-        Ok(packages::deleted_of_owner(&mut conn, found.id(), limit, offset).await?)
+        let permission = AccountPermission::ListPackages;
+        let owner = account_access::account(&mut conn, caller, owner, permission).await?;
+        let since = self.clock.now().minus(self.settings.bin_time());
+        let principal = &caller.principal;
+        let found =
+            grants::restorable_packages(&mut conn, principal, owner.id(), since, limit, offset);
+        Ok(found.await?)
     }
 
     /// A package's record.
@@ -110,6 +140,27 @@ impl Registry {
         packages::find(&mut conn, package.id())
             .await?
             .ok_or_else(|| absent(path))
+    }
+
+    /// A package with all that is shown of it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::NotFound`].
+    pub async fn package_details(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+    ) -> Result<PackageDetails> {
+        let permission = PackagePermission::ReadMetadata;
+        let package = self.authorize(caller, path, permission).await?;
+        let mut conn = self.db.read().await?;
+        let listed = grants::listed(&mut conn, package.id()).await?;
+        let listed = listed.ok_or_else(|| absent(path))?;
+        let repository = match listed.package.repository {
+            Some(id) => account_access::known_repository(&mut conn, caller, id).await?,
+            None => None,
+        };
+        Ok(PackageDetails { listed, repository })
     }
 
     /// Puts a package into the bin, from where it can be restored as long as its name is free.
@@ -133,6 +184,24 @@ impl Registry {
             .await?;
         self.manifest_cache.changed(package.id());
         Ok(())
+    }
+
+    /// What [`Registry::delete_package`] would put into the bin.
+    ///
+    /// # Errors
+    /// As [`Registry::delete_package`].
+    pub async fn preview_delete_package(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+    ) -> Result<ListedPackage> {
+        let permission = PackagePermission::Delete;
+        let package = self.authorize(caller, path, permission).await?;
+        let mut conn = self.db.read().await?;
+        self.refuse_widely_downloaded(&mut conn, caller, package.id(), None)
+            .await?;
+        let listed = grants::listed(&mut conn, package.id()).await?;
+        listed.ok_or_else(|| absent(path))
     }
 
     /// Takes the package of this name that was deleted last out of the bin, with its versions,
@@ -173,52 +242,6 @@ impl Registry {
             .await?;
         self.manifest_cache.changed(package.id());
         Ok(())
-    }
-
-    /// Makes a package public, internal or private.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller administers it and its owner's settings allow it;
-    /// [`Error::Conflict`] for a package of the legacy registry, which has its repository's.
-    pub async fn set_package_visibility(
-        &self,
-        caller: &Caller,
-        path: &PackagePath,
-        visibility: Visibility,
-    ) -> Result<()> {
-        let permission = PackagePermission::ChangeVisibility(visibility);
-        let package = self.authorize(caller, path, permission).await?;
-        own_permissions(&package)?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        packages::set_visibility(&mut tx, package.id(), visibility, now).await?;
-        let kind = EventKind::PackageVisibilityChanged;
-        let event = events::on_package(kind, caller, &package, now);
-        self.commit_access_change(tx, event.with("visibility", visibility))
-            .await
-    }
-
-    /// Lets the registry's own tag rule bind a package, or lifts it: that published versions of
-    /// the legacy registry are immutable.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package.
-    pub async fn set_default_tag_rule(
-        &self,
-        caller: &Caller,
-        path: &PackagePath,
-        binds: bool,
-    ) -> Result<()> {
-        let package = self
-            .authorize(caller, path, PackagePermission::Administer)
-            .await?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        tag_rules::set_default(&mut tx, package.id(), binds, now).await?;
-        let kind = EventKind::PackageSettingsChanged;
-        let event = events::on_package(kind, caller, &package, now);
-        self.commit_access_change(tx, event.with("default_tag_rule", binds))
-            .await
     }
 
     /// Grants a role on a package; effective at once.
@@ -300,6 +323,23 @@ impl Registry {
             .await
     }
 
+    /// Who may do what with a package, by grants and by inheritance.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the package.
+    pub async fn package_access(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+    ) -> Result<PackageAccess> {
+        let grants = self.list_package_grants(caller, path).await?;
+        let package = self.package(caller, path).await?;
+        Ok(PackageAccess {
+            grants,
+            inherit_access: package.inherit_access,
+        })
+    }
+
     /// Who has been granted what on a package.
     ///
     /// # Errors
@@ -318,59 +358,6 @@ impl Registry {
             teams: grants::teams(&mut conn, package.id()).await?,
             repositories: grants::repositories(&mut conn, package.id()).await?,
         })
-    }
-
-    /// Links a package to a source repository of the same owner. `inherit_access` says whether
-    /// explicit roles there count here; nothing said leaves it off.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package and may write in the
-    /// repository; [`Error::Conflict`] for a repository of another owner and for a package of the
-    /// legacy registry.
-    pub async fn link_package(
-        &self,
-        caller: &Caller,
-        path: &PackagePath,
-        repository: &RepositoryPath,
-        inherit_access: bool,
-    ) -> Result<()> {
-        let package = self
-            .authorize(caller, path, PackagePermission::Administer)
-            .await?;
-        own_permissions(&package)?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        let permission = RepositoryPermission::Write;
-        let found = account_access::repository(&mut tx, caller, repository, permission).await?;
-        if found.owner() != package.owner() {
-            return Err(Error::Conflict(format!(
-                "{path} and {repository} have different owners; a package is linked to a \
-                 repository of its own owner"
-            )));
-        }
-        let id = Some(found.id());
-        packages::set_repository(&mut tx, package.id(), id, inherit_access, now).await?;
-        let event = events::on_package(EventKind::PackageLinked, caller, &package, now)
-            .with("repository", repository)
-            .with("inherit_access", inherit_access);
-        self.commit_access_change(tx, event).await
-    }
-
-    /// Undoes the link of a package to its source repository, and the inheritance with it.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package; [`Error::Conflict`] for a
-    /// package of the legacy registry.
-    pub async fn unlink_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
-        let package = self
-            .authorize(caller, path, PackagePermission::Administer)
-            .await?;
-        own_permissions(&package)?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        packages::set_repository(&mut tx, package.id(), None, false, now).await?;
-        let event = events::on_package(EventKind::PackageUnlinked, caller, &package, now);
-        self.commit_access_change(tx, event).await
     }
 }
 

@@ -1,7 +1,11 @@
 //! Tags (distribution-spec, end-8 and end-9 by tag). Tags are written and removed here and nowhere
 //! else, whatever the door, each time with a `TagBinding`: what the tag rules let this caller do.
 
-use naru_metadata::tags::{self, TagChange, TagReason};
+mod records;
+
+pub use naru_metadata::tag_history::TagChanged;
+use naru_metadata::tags::{self, TagChange};
+pub use naru_metadata::tags::{TagOrder, TagReason, TagRecord};
 use naru_metadata::{Conn, packages, versions};
 use naru_model::policy::Refusal;
 use naru_model::{EventKind, Moment, PackagePermission, PackageType, TagAction, VersionId};
@@ -12,6 +16,8 @@ use crate::access::{Authorized, lock};
 use crate::commit::Outdated;
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, events};
+
+pub use records::{TagHistory, TagRecords, WantedTags};
 
 /// A page of tag names.
 #[derive(Clone, Debug, PartialEq, Eq)]

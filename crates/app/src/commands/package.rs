@@ -7,8 +7,7 @@ use std::str::FromStr;
 use anyhow::{Error, Result, anyhow};
 use clap::{Args, Subcommand};
 use naru_model::{
-    AccountName, Package, PackagePath, PackageType, Refusal, Repository, RepositoryPath, Role,
-    Visibility,
+    AccountName, Package, PackagePath, PackageType, Refusal, RepositoryPath, Role, Visibility,
 };
 use naru_oci::{Digest, RepositoryName};
 use naru_registry::Cursor;
@@ -19,7 +18,7 @@ use super::repo::GrantRow;
 use super::{Grantee, GranteeArgs, Instance, all_accounts, beside, pages, words};
 use crate::cli::Global;
 use crate::output::Output;
-use rows::{PackageDetails, PackageRow, VersionRow};
+use rows::{PackageDetailsRow, PackageRow, VersionRow};
 
 /// Packages: list, show, delete, restore; who may do what with them.
 #[derive(Debug, Args)]
@@ -350,33 +349,13 @@ async fn deleted_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Pack
             .list_deleted_packages(caller, owner, limit, offset)
             .await
     };
-    pages(page).await
+    let found = pages(page).await?;
+    Ok(found.into_iter().map(|listed| listed.package).collect())
 }
 
 async fn show(instance: &Instance, path: &PackagePath, output: Output) -> Result<()> {
-    let found = instance.registry.package(&instance.caller, path).await?;
-    let repository = linked(instance, path, &found).await?;
-    output.record(&PackageDetails::new(
-        &path.owner,
-        &found,
-        repository.as_ref(),
-    ))
-}
-
-/// The source repository that a package is linked to; it has the same owner.
-async fn linked(
-    instance: &Instance,
-    path: &PackagePath,
-    package: &Package,
-) -> Result<Option<Repository>> {
-    let Some(id) = package.repository else {
-        return Ok(None);
-    };
-    let Instance {
-        registry, caller, ..
-    } = instance;
-    let all = registry.list_repositories(caller, &path.owner).await?;
-    Ok(all.into_iter().find(|repository| repository.id == id))
+    let found = instance.registry.package_details(&instance.caller, path);
+    output.record(&PackageDetailsRow::new(&path.owner, &found.await?))
 }
 
 async fn versions(

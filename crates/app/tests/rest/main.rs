@@ -36,4 +36,7 @@ mod contract;
 #[path = "../registry/kit/mod.rs"]
 mod kit;
 mod meta;
+mod package;
+mod package_access;
 mod packages;
+mod tags;

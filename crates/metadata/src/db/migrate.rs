@@ -32,6 +32,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "usage",
         script: include_str!("../../migrations/0005_usage.sql"),
     },
+    Migration {
+        version: 6,
+        name: "package lists",
+        script: include_str!("../../migrations/0006_package_lists.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

@@ -22,6 +22,7 @@ on_both!(
     a_workflow_is_known_by_its_repository,
     a_suspended_caller_is_not_active,
     lists_show_exactly_what_may_be_read,
+    the_bin_shows_exactly_what_may_be_restored,
     a_list_is_cut_into_pages_and_filtered,
 );
 
@@ -489,6 +490,7 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
                     owner: *owner,
                     package_type: None,
                     visibility: None,
+                    conflicting: false,
                 };
                 let page =
                     grants::visible_packages(&mut tx, principal, filter, Cursor::first(100)).await;
@@ -514,6 +516,61 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
         shown > 300 && withheld > 300,
         "{shown} shown, {withheld} withheld"
     );
+}
+
+async fn the_bin_shows_exactly_what_may_be_restored(home: Home) {
+    let db = home.open().await;
+    let (mut shown, mut withheld) = (0, 0);
+    for seed in 1..=30_u64 {
+        // Never committed: each world is alone.
+        let mut tx = db.write().await.unwrap();
+        let world = a_world(&mut tx, &mut Dice(0x9E37_79B9_7F4A_7C15 ^ seed)).await;
+        for principal in &world.principals {
+            let mut listed = BTreeSet::new();
+            for owner in &world.owners {
+                let found =
+                    grants::restorable_packages(&mut tx, principal, *owner, at(0), 100, 0).await;
+                listed.extend(found.unwrap().into_iter().map(|listed| listed.package.id));
+            }
+            let (mut restorable, mut deleted) = (BTreeSet::new(), 0);
+            for package in &world.packages {
+                let Some(may) = may_restore(&mut tx, principal, *package).await else {
+                    continue;
+                };
+                deleted += 1;
+                if may {
+                    restorable.insert(*package);
+                }
+            }
+            assert_eq!(listed, restorable, "world {seed}, {principal:?}");
+            shown += restorable.len();
+            withheld += deleted - restorable.len();
+        }
+    }
+    assert!(
+        shown > 60 && withheld > 60,
+        "{shown} shown, {withheld} withheld"
+    );
+}
+
+/// What the policy says of restoring a package that was published and deleted; `None` of others.
+async fn may_restore(tx: &mut Conn, principal: &Principal, package: PackageId) -> Option<bool> {
+    let found = packages::find(tx, package).await.unwrap().unwrap();
+    if found.deleted_at.is_none() || found.published_at.is_none() {
+        return None;
+    }
+    let owner = accounts::find_by_id(tx, found.owner).await.unwrap();
+    let Some(owner) = owner else {
+        return Some(false);
+    };
+    let path = PackagePath {
+        package_type: found.package_type,
+        owner: owner.login().clone(),
+        name: found.name,
+    };
+    let facts = grants::package_facts(tx, principal, &path).await.unwrap();
+    let restore = PackagePermission::Restore;
+    Some(policy::decide_package(principal, restore, &path, &facts).is_allowed())
 }
 
 /// What the policy says of reading a published package.
@@ -549,6 +606,7 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
         owner: cat,
         package_type: None,
         visibility: None,
+        conflicting: false,
     };
     let mut seen = Vec::new();
     let mut cursor = Some(Cursor::first(2));
@@ -569,7 +627,17 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
         visibility: Some(Visibility::Public),
         ..all
     };
-    for (filter, count) in [(legacy, 1), (public, 1)] {
+    // Its name is another package's on the container registry.
+    let conflicting = PackageFilter {
+        conflicting: true,
+        ..legacy
+    };
+    let page =
+        grants::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9)).await;
+    assert_eq!(page.unwrap().items, []);
+    let twin = package(&mut tx, cat, PackageType::Container, "app/image1").await;
+    packages::publish(&mut tx, twin, at(4)).await.unwrap();
+    for (filter, count) in [(legacy, 1), (public, 1), (conflicting, 1)] {
         let page = grants::visible_packages(&mut tx, &session(cat), filter, Cursor::first(9)).await;
         assert_eq!(page.unwrap().items.len(), count);
     }

@@ -314,8 +314,8 @@ impl Refusal {
                 have,
                 remedy,
             } => {
-                let have = have.map_or("no role", Role::as_str);
-                format!("{missing} is missing (you have: {have}); {remedy}")
+                let have = have.map_or("none", Role::as_str);
+                format!("{missing} is missing (present role: {have}); {remedy}")
             }
         }
     }
@@ -452,8 +452,8 @@ mod tests {
         };
         assert_eq!(
             Decision::Refused(refusal).to_string(),
-            "refused: write_package is missing (you have: read); an admin of the package can \
-             grant write"
+            "refused: write_package is missing (present role: read); an admin of the package \
+             can grant write"
         );
         let refusal = Refusal::Scope {
             permission: Permission::DeletePackage,

@@ -30,6 +30,26 @@ pub fn decide_package(
         permission,
         path,
         facts,
+        candid: false,
+    }
+    .decide()
+    .into()
+}
+
+/// The decision as somebody may hear it who knows everything about the package: nothing is hidden
+/// of what is missing. The yes and the no are those of [`decide_package`].
+pub fn explain_package(
+    principal: &Principal,
+    permission: PackagePermission,
+    path: &PackagePath,
+    facts: &PackageFacts,
+) -> Decision {
+    Case {
+        principal,
+        permission,
+        path,
+        facts,
+        candid: true,
     }
     .decide()
     .into()
@@ -70,6 +90,7 @@ pub fn birth(principal: &Principal, path: &PackagePath, facts: &PackageFacts) ->
         permission: PackagePermission::Write,
         path,
         facts,
+        candid: false,
     };
     let visibility = case.birth_visibility();
     match (path.package_type, principal) {
@@ -111,6 +132,7 @@ pub fn role_on_package(
         permission: PackagePermission::Write,
         path,
         facts,
+        candid: false,
     };
     admit(principal, &facts.caller).ok()?;
     match case.present() {
@@ -125,6 +147,8 @@ struct Case<'a> {
     permission: PackagePermission,
     path: &'a PackagePath,
     facts: &'a PackageFacts,
+    /// Whether the answer is for somebody who may know everything about the package.
+    candid: bool,
 }
 
 /// The best role of the caller, and where it comes from.
@@ -348,7 +372,7 @@ impl Case<'_> {
         if self.principal.is_anonymous() {
             return Refusal::Unauthenticated;
         }
-        let knows = visibility != Visibility::Private || held.is_some();
+        let knows = self.candid || visibility != Visibility::Private || held.is_some();
         match self.permission {
             _ if knows => self.missing_role(held),
             // The answer of a free name, unless that would be a yes.

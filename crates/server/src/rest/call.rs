@@ -4,18 +4,19 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, Query, RawPathParams};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
 use naru_model::{Account, AccountName, PackageName, PackagePath, PackageType};
 use naru_registry::{Caller, Error, Registry};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::openapi::OpenApi;
 
 use super::State;
 use super::document;
-use super::error::Failure;
+use super::error::{Failure, FieldError};
 use super::finish::{Answer, VERSIONS};
 use super::operation::Operation;
 use super::rate::Standing;
@@ -109,6 +110,20 @@ impl Call {
     /// The query as it came.
     pub(super) fn raw_query(&self) -> &str {
         self.uri.query().unwrap_or_default()
+    }
+
+    /// The query as a type that knows every parameter: for what must not be misspelt.
+    ///
+    /// # Errors
+    /// 422 for a parameter that is not known, and for a value that cannot be.
+    pub(super) fn strict_query<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        match Query::<T>::try_from_uri(&self.uri) {
+            Ok(Query(query)) => Ok(query),
+            Err(error) => {
+                let error = FieldError::custom("", "query", &error.body_text());
+                Err(Failure::validation(vec![error]))
+            }
+        }
     }
 
     /// Where addresses in the answer lead.

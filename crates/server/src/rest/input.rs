@@ -22,6 +22,12 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
     }
 }
 
+/// The query of an operation that takes none, where a parameter that means nothing must not be
+/// passed over: a misspelt `dry_run` would delete.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoQuery {}
+
 /// The longest body in JSON, in bytes (RELIABILITY 5), where an operation does not say otherwise.
 pub(crate) const LONGEST_BODY: usize = 64 << 10;
 

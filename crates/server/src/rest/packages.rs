@@ -1,21 +1,30 @@
-//! Packages: listed (contract D2).
+//! Packages: listed, shown, changed, deleted and restored (contract D2, D3, D6, D7).
 
-use naru_model::{PackageType, Scope, Visibility};
+use http::StatusCode;
+use naru_model::{PackagePath, PackageType, RepositoryPath, Scope, Visibility};
 use naru_registry::Cursor;
-use naru_registry::packages::WantedPackages;
+use naru_registry::packages::{ListedPackage, PackageChange, WantedPackages};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::call::{Call, Owner};
-use super::error::Failure;
-use super::finish::Outcome;
-use super::input::Query;
+use super::error::{Failure, FieldError};
+use super::finish::{Answer, Outcome};
+use super::input::{Json, Query, given};
 use super::operation::Operations;
-use super::paging::{Paging, Rest};
+use super::owners::for_owners;
+use super::paging::{Paging, Rest, Wanted};
 use super::views::PackageView;
 
 /// The operations of packages.
 pub(super) fn routes(operations: &mut Operations) {
+    lists(operations);
+    one(operations);
+    deleting(operations);
+    conflicting(operations);
+}
+
+fn lists(operations: &mut Operations) {
     for (path, id, summary) in [
         (
             "/orgs/{org}/packages",
@@ -45,6 +54,144 @@ pub(super) fn routes(operations: &mut Operations) {
     }
 }
 
+fn one(operations: &mut Operations) {
+    for (path, id, summary) in [
+        (
+            "/orgs/{org}/packages/{package_type}/{package_name}",
+            "packages/get-package-for-organization",
+            "Get a package for an organization",
+        ),
+        (
+            "/user/packages/{package_type}/{package_name}",
+            "packages/get-package-for-authenticated-user",
+            "Get a package for the authenticated user",
+        ),
+        (
+            "/users/{username}/packages/{package_type}/{package_name}",
+            "packages/get-package-for-user",
+            "Get a package for a user",
+        ),
+    ] {
+        operations
+            .get(path, get)
+            .id(id)
+            .summary(summary)
+            .needs(&[Scope::ReadPackages], "get a package")
+            .answers::<PackageView>(200, "The package")
+            .refuses(&[401, 403, 404]);
+    }
+    for (path, id) in for_owners!(
+        "/packages/{package_type}/{package_name}",
+        "packages/update-package"
+    ) {
+        operations
+            .patch(path, change)
+            .own(id)
+            .summary("Update a package")
+            .description(
+                "Who may read it, its description, the repository it is linked to and whether \
+                 roles there count. All that is said is done, or nothing; what is not named stays \
+                 as it is. Roles are granted with the operations of access.",
+            )
+            .needs(
+                &[Scope::WritePackages, Scope::DeletePackages],
+                "update a package",
+            )
+            .body::<ChangePackage>()
+            .answers::<PackageView>(200, "The package as it is now")
+            .refuses(&[400, 401, 403, 404, 422]);
+    }
+}
+
+fn deleting(operations: &mut Operations) {
+    for (path, id, summary) in [
+        (
+            "/orgs/{org}/packages/{package_type}/{package_name}",
+            "packages/delete-package-for-org",
+            "Delete a package for an organization",
+        ),
+        (
+            "/user/packages/{package_type}/{package_name}",
+            "packages/delete-package-for-authenticated-user",
+            "Delete a package for the authenticated user",
+        ),
+        (
+            "/users/{username}/packages/{package_type}/{package_name}",
+            "packages/delete-package-for-user",
+            "Delete a package for a user",
+        ),
+    ] {
+        operations
+            .delete(path, delete)
+            .id(id)
+            .summary(summary)
+            .description("It can be restored for 30 days, as long as its name is free.")
+            .needs(&[Scope::DeletePackages], "delete a package")
+            .query::<HowToDelete>()
+            .answers::<PackageView>(200, "With `dry_run=true`: what would go")
+            .ends(204, "It is deleted")
+            .refuses(&[400, 401, 403, 404, 422]);
+    }
+    for (path, id, summary) in [
+        (
+            "/orgs/{org}/packages/{package_type}/{package_name}/restore",
+            "packages/restore-package-for-org",
+            "Restore a package for an organization",
+        ),
+        (
+            "/user/packages/{package_type}/{package_name}/restore",
+            "packages/restore-package-for-authenticated-user",
+            "Restore a package for the authenticated user",
+        ),
+        (
+            "/users/{username}/packages/{package_type}/{package_name}/restore",
+            "packages/restore-package-for-user",
+            "Restore a package for a user",
+        ),
+    ] {
+        operations
+            .post(path, restore)
+            .id(id)
+            .summary(summary)
+            .needs(&[Scope::WritePackages], "restore a package")
+            .query::<Restore>()
+            .ends(204, "It is back, with its versions, tags, roles and link")
+            .refuses(&[401, 403, 404, 422]);
+    }
+}
+
+fn conflicting(operations: &mut Operations) {
+    for (path, id, summary) in [
+        (
+            "/orgs/{org}/docker/conflicts",
+            "packages/list-docker-migration-conflicting-packages-for-organization",
+            "Get list of conflicting packages during Docker migration for organization",
+        ),
+        (
+            "/user/docker/conflicts",
+            "packages/list-docker-migration-conflicting-packages-for-authenticated-user",
+            "Get list of conflicting packages during Docker migration for authenticated-user",
+        ),
+        (
+            "/users/{username}/docker/conflicts",
+            "packages/list-docker-migration-conflicting-packages-for-user",
+            "Get list of conflicting packages during Docker migration for user",
+        ),
+    ] {
+        operations
+            .get(path, conflicts)
+            .id(id)
+            .summary(summary)
+            .needs(&[Scope::ReadPackages], "list packages")
+            .query::<Paging>()
+            .lists::<PackageView>(
+                "Packages of the older Docker registry whose name a package of the container \
+                 registry has too",
+            )
+            .refuses(&[400, 401, 403, 404]);
+    }
+}
+
 /// Which packages are asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 struct ListPackages {
@@ -54,6 +201,84 @@ struct ListPackages {
     package_type: Option<String>,
     /// Only packages with this visibility: `public`, `internal` or `private`.
     visibility: Option<String>,
+    /// `deleted`: those that were deleted and that the caller may restore (Naru's addition).
+    state: Option<String>,
+}
+
+/// What is to be different about a package.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PackageChange)]
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three things in a PATCH"
+)]
+struct ChangePackage {
+    /// `public`, `internal` or `private`.
+    visibility: Option<String>,
+    /// What it is, in at most 512 characters; null removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<String>>,
+    /// The source repository of the same owner that it is linked to, as `OWNER/NAME`; null
+    /// unlinks it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    repository: Option<Option<String>>,
+    /// Whether explicit roles on the linked repository count as roles on the package.
+    inherit_access: Option<bool>,
+    /// Whether published versions of a package of the older Docker registry are immutable.
+    default_tag_rule: Option<bool>,
+}
+
+impl ChangePackage {
+    fn change(self) -> Result<PackageChange, Failure> {
+        let repository: Option<Option<RepositoryPath>> = match &self.repository {
+            Some(Some(text)) => Some(Some(field("repository", text)?)),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let visibility: Option<Visibility> = match &self.visibility {
+            Some(word) => Some(field("visibility", word)?),
+            None => None,
+        };
+        Ok(PackageChange {
+            visibility,
+            description: self.description,
+            repository,
+            inherit_access: self.inherit_access,
+            default_tag_rule: self.default_tag_rule,
+        })
+    }
+}
+
+fn field<T>(name: &str, text: &str) -> Result<T, Failure>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| {
+        let error = error.to_string();
+        Failure::validation(vec![FieldError::invalid("Package", name, &error)])
+    })
+}
+
+/// How a package is to be deleted. A parameter that is not known is refused, so that a misspelt
+/// `dry_run` deletes nothing.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct HowToDelete {
+    /// `true`: nothing is deleted, and the answer says what would go.
+    dry_run: Option<bool>,
+}
+
+/// What comes with a wish to restore.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+struct Restore {
+    /// Known from the vendor's description, where it means nothing for packages of the container
+    /// registry; ignored.
+    #[serde(rename = "token")]
+    #[param(rename = "token")]
+    _token: Option<String>,
 }
 
 /// Types of packages that the vendor has and Naru does not: none of theirs can be here.
@@ -78,6 +303,7 @@ impl ListPackages {
         Ok(Some(WantedPackages {
             package_type: Some(package_type),
             visibility,
+            conflicting: false,
         }))
     }
 }
@@ -91,11 +317,29 @@ async fn list(
     Query(packages): Query<ListPackages>,
     Query(paging): Query<Paging>,
 ) -> Outcome {
-    let Owner(owner) = call.owner().await?;
+    let owner = call.owner().await?;
     let page = paging.wanted()?;
     let Some(wanted) = packages.wanted()? else {
         return call.ok(&[(); 0]);
     };
+    match packages.state.as_deref() {
+        None | Some("" | "active") => live(&call, &owner, page, wanted).await,
+        Some("deleted") => deleted(&call, &owner, page, wanted).await,
+        Some(_) => Err(Failure::bad_request("state is active or deleted.")),
+    }
+}
+
+async fn conflicts(call: Call, Query(paging): Query<Paging>) -> Outcome {
+    let owner = call.owner().await?;
+    let wanted = WantedPackages {
+        package_type: Some(PackageType::Docker),
+        visibility: None,
+        conflicting: true,
+    };
+    live(&call, &owner, paging.wanted()?, wanted).await
+}
+
+async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) -> Outcome {
     let cursor = Cursor {
         after: page.after,
         skip: page.skip,
@@ -103,17 +347,91 @@ async fn list(
     };
     let found = call
         .registry()
-        .list_packages(call.caller(), owner.login(), wanted, cursor)
+        .list_packages(call.caller(), owner.0.login(), wanted, cursor)
         .await?;
-    let urls = call.urls();
-    let views: Vec<PackageView> = found
-        .items
-        .iter()
-        .map(|listed| PackageView::new(listed, &owner, &urls))
-        .collect();
     let rest = Rest {
         next: found.next.and_then(|next| next.after),
         total: None,
     };
-    Ok(call.ok(&views)?.linked(page.link(&call, rest)))
+    let views = views(call, owner, &found.items);
+    Ok(call.ok(&views)?.linked(page.link(call, rest)))
+}
+
+/// The bin, from which those of other types and visibilities are left out page by page.
+async fn deleted(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) -> Outcome {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let (limit, skip) = (count(page.limit), count(page.skip));
+    let mut found = call
+        .registry()
+        .list_deleted_packages(call.caller(), owner.0.login(), limit + 1, skip)
+        .await?;
+    let more = found.len() > page.limit;
+    found.truncate(page.limit);
+    found.retain(|listed| is_wanted(listed, wanted));
+    let rest = Rest {
+        next: page.next_by_number(more),
+        total: None,
+    };
+    let views = views(call, owner, &found);
+    Ok(call.ok(&views)?.linked(page.link(call, rest)))
+}
+
+fn is_wanted(listed: &ListedPackage, wanted: WantedPackages) -> bool {
+    let package = &listed.package;
+    wanted
+        .package_type
+        .is_none_or(|wanted| wanted == package.package_type)
+        && wanted
+            .visibility
+            .is_none_or(|wanted| wanted == package.visibility)
+}
+
+fn views(call: &Call, owner: &Owner, found: &[ListedPackage]) -> Vec<PackageView> {
+    let urls = call.urls();
+    found
+        .iter()
+        .map(|listed| PackageView::new(listed, &owner.0, &urls))
+        .collect()
+}
+
+async fn get(call: Call) -> Outcome {
+    let owner = call.owner().await?;
+    let path = call.package(&owner)?;
+    show(&call, &owner, &path).await
+}
+
+async fn show(call: &Call, owner: &Owner, path: &PackagePath) -> Outcome {
+    let found = call.registry().package_details(call.caller(), path).await?;
+    call.ok(&PackageView::new(&found.listed, &owner.0, &call.urls()))
+}
+
+async fn change(call: Call, Json(body): Json<ChangePackage>) -> Outcome {
+    let owner = call.owner().await?;
+    let path = call.package(&owner)?;
+    call.registry()
+        .change_package(call.caller(), &path, body.change()?)
+        .await?;
+    show(&call, &owner, &path).await
+}
+
+async fn delete(call: Call) -> Outcome {
+    let owner = call.owner().await?;
+    let path = call.package(&owner)?;
+    let how: HowToDelete = call.strict_query()?;
+    let (registry, caller) = (call.registry(), call.caller());
+    if how.dry_run == Some(true) {
+        let found = registry.preview_delete_package(caller, &path).await?;
+        return call.ok(&PackageView::new(&found, &owner.0, &call.urls()));
+    }
+    registry.delete_package(caller, &path).await?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}
+
+async fn restore(call: Call, Query(_): Query<Restore>) -> Outcome {
+    let owner = call.owner().await?;
+    let path = call.package(&owner)?;
+    call.registry()
+        .restore_package(call.caller(), &path)
+        .await?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
 }

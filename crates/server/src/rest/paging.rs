@@ -117,6 +117,13 @@ impl Wanted {
         (!links.is_empty()).then(|| links.join(", "))
     }
 
+    /// Whether and where a list goes on that can be reached by page number only.
+    pub(crate) fn next_by_number(&self, more: bool) -> Option<i64> {
+        let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
+        let reachable = (self.page + 1).saturating_mul(per_page) <= FURTHEST;
+        (more && reachable && self.after.is_none()).then_some(0)
+    }
+
     fn steps(&self, rest: Rest) -> Vec<Step> {
         let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
         let last = rest.total.map(|total| total.div_ceil(per_page).max(1));

@@ -1,13 +1,17 @@
 //! Every operation of the REST API, in reading order: each noun declares its own.
 
 use super::operation::{Operations, Table};
-use super::{artifacts, attestations, meta, packages};
+use super::{artifacts, attestations, explain, meta, package_access, packages, tag_rules, tags};
 
 /// The whole table.
 pub(crate) fn table() -> Table {
     let mut operations = Operations::default();
     meta::routes(&mut operations);
     packages::routes(&mut operations);
+    package_access::routes(&mut operations);
+    explain::routes(&mut operations);
+    tags::routes(&mut operations);
+    tag_rules::routes(&mut operations);
     attestations::routes(&mut operations);
     artifacts::routes(&mut operations);
     operations.finish()

@@ -1,7 +1,8 @@
 //! What is printed about packages and their versions.
 
-use naru_model::{AccountName, Package, PackageType, Repository, Visibility};
+use naru_model::{AccountName, Package, PackageType, Visibility};
 use naru_oci::Digest;
+use naru_registry::packages::PackageDetails;
 use naru_registry::versions::ListedVersion;
 use serde::Serialize;
 
@@ -55,30 +56,33 @@ impl Row for PackageRow {
 
 /// A package shown alone: also where it is linked to.
 #[derive(Debug, Serialize)]
-pub(super) struct PackageDetails {
+pub(super) struct PackageDetailsRow {
     #[serde(flatten)]
     package: PackageRow,
+    version_count: u64,
     /// The source repository that it is linked to.
     repository: Option<RepositoryRow>,
     /// Whether roles in that repository count as roles on the package.
     inherit_access: bool,
+    /// Why the source label of an image did not link it.
+    link_note: Option<String>,
 }
 
-impl PackageDetails {
-    pub(super) fn new(
-        owner: &AccountName,
-        package: &Package,
-        repository: Option<&Repository>,
-    ) -> Self {
+impl PackageDetailsRow {
+    pub(super) fn new(owner: &AccountName, found: &PackageDetails) -> Self {
+        let package = &found.listed.package;
+        let repository = found.repository.as_ref();
         Self {
             package: PackageRow::new(owner, package),
+            version_count: found.listed.version_count,
             repository: repository.map(|repository| RepositoryRow::new(owner, repository)),
             inherit_access: package.inherit_access,
+            link_note: package.link_note.clone(),
         }
     }
 }
 
-impl Row for PackageDetails {
+impl Row for PackageDetailsRow {
     const COLUMNS: &'static [&'static str] = &[
         "PACKAGE",
         "TYPE",
@@ -88,6 +92,7 @@ impl Row for PackageDetails {
         "DESCRIPTION",
         "REPOSITORY",
         "INHERITS ACCESS",
+        "NOTE",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -104,6 +109,7 @@ impl Row for PackageDetails {
                 .map(|found| found.full_name.clone())
                 .unwrap_or_default(),
             inherits,
+            self.link_note.clone().unwrap_or_default(),
         ]);
         cells
     }

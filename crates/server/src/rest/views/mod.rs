@@ -1,12 +1,20 @@
 //! What operations answer with: GitHub's shapes (contract D3 and the official description), and
 //! where the addresses in them lead.
 
+mod access;
 mod account;
+mod explanation;
 mod package;
+mod tag;
+mod tag_rule;
 mod urls;
 
+pub(super) use access::PackageAccessView;
 pub(super) use account::SimpleUser;
+pub(super) use explanation::ExplanationView;
 pub(super) use package::PackageView;
+pub(super) use tag::{TagChangeView, TagView};
+pub(super) use tag_rule::TagRuleView;
 pub(super) use urls::{Urls, part};
 
 use base64::Engine;

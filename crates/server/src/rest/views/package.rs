@@ -1,6 +1,6 @@
 //! Packages (contract D3).
 
-use naru_model::{Account, Package};
+use naru_model::{Account, Package, PackageType};
 use naru_registry::packages::ListedPackage;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,6 +31,17 @@ pub(crate) struct PackageView {
     updated_at: String,
     /// What it is, in a sentence (Naru's addition).
     description: Option<String>,
+    /// Whether explicit roles on the linked repository count (Naru's addition).
+    inherit_access: bool,
+    /// Why the source label of an image did not link it (Naru's addition).
+    link_note: Option<String>,
+    /// Whether published versions are immutable: the registry's own tag rule, which binds packages
+    /// of the older Docker registry unless it is lifted (Naru's addition).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_tag_rule: Option<bool>,
+    /// When it was deleted; only in lists of deleted packages (Naru's addition).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<String>,
 }
 
 impl PackageView {
@@ -55,6 +66,11 @@ impl PackageView {
             created_at: time(listed.package.created_at),
             updated_at: time(listed.package.updated_at),
             description: description.clone(),
+            inherit_access: listed.package.inherit_access,
+            link_note: listed.package.link_note.clone(),
+            default_tag_rule: (*package_type == PackageType::Docker)
+                .then_some(listed.package.default_tag_rule),
+            deleted_at: listed.package.deleted_at.map(time),
         }
     }
 }
