@@ -92,7 +92,9 @@ fn of_use_case(error: &naru_registry::Error) -> Option<&'static str> {
         E::ManifestUnknown { .. } => Some(
             "`naru package versions OWNER/NAME` shows what there is, with `--deleted` what was deleted",
         ),
-        E::StillNeeded { .. } => Some("delete what needs it first"),
+        E::StillNeeded { .. } | E::NeededDeleteRefused { .. } => {
+            Some("delete what needs it first, or look at the whole with `--dry-run`")
+        }
         E::NoSpace => Some("free some: `naru gc run`, or `naru purge` for what was deleted"),
         E::Unavailable(_) => Some("try again; if it stays so, look at the database and the store"),
         _ => None,

@@ -13,7 +13,8 @@ macro_rules! account_columns {
     () => {
         "a.id, a.kind, a.login, a.name, a.site_admin, a.created_at, a.updated_at, a.suspended_at, \
          a.members_create_public, a.members_create_internal, a.members_create_private, \
-         a.members_create_repositories, a.packages_inherit_access, a.public_is_final"
+         a.members_create_repositories, a.packages_inherit_access, a.public_is_final, \
+         a.refuse_needed_deletes"
     };
 }
 
@@ -55,6 +56,7 @@ impl FromRow for PackageSettings {
             members_create_repositories: row.get("members_create_repositories")?,
             inherit_access: row.get("packages_inherit_access")?,
             public_is_final: row.get("public_is_final")?,
+            refuse_needed_deletes: row.get("refuse_needed_deletes")?,
         })
     }
 }
@@ -127,7 +129,8 @@ statements! {
     SET_SITE_ADMIN = "UPDATE accounts SET site_admin = $2, updated_at = $3 WHERE id = $1";
     SET_PACKAGES = "UPDATE accounts SET members_create_public = $2, members_create_internal = $3,
             members_create_private = $4, members_create_repositories = $5,
-            packages_inherit_access = $6, public_is_final = $7, updated_at = $8
+            packages_inherit_access = $6, public_is_final = $7, updated_at = $8,
+            refuse_needed_deletes = $9
         WHERE id = $1";
     RETIRE_NAMES = "INSERT INTO retired_names (owner_key, package_type, name, kept_for)
         SELECT DISTINCT a.login_key, p.package_type, p.name, a.id
@@ -362,6 +365,7 @@ pub async fn set_package_settings(
         settings.inherit_access.into(),
         settings.public_is_final.into(),
         now.into(),
+        settings.refuse_needed_deletes.into(),
     ];
     conn.execute(SET_PACKAGES, &args).await?;
     Ok(())

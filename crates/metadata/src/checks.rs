@@ -24,6 +24,7 @@ statements! {
     TAG_ASTRAY = "SELECT 'tag ' || t.name || ' of package ' || CAST(t.package_id AS {{TEXT}})
         FROM tags t LEFT JOIN versions v ON v.id = t.version_id
         WHERE v.id IS NULL OR v.package_id <> t.package_id OR v.deleted_at IS NOT NULL
+            OR v.withdrawn_at IS NOT NULL
         ORDER BY t.package_id, t.name LIMIT $1";
     LINK_WITHOUT_BLOB = "SELECT l.digest || ' in package ' || CAST(l.package_id AS {{TEXT}})
         FROM links l LEFT JOIN blobs b ON b.digest = l.digest
@@ -42,6 +43,16 @@ statements! {
             JOIN versions v ON v.package_id = c.package_id AND v.digest = c.digest
         WHERE p.deleted_at IS NULL AND v.deleted_at IS NOT NULL
         ORDER BY c.version_id, c.digest LIMIT $1";
+    KEPT_BY_NOTHING = "SELECT v.digest || ' in package ' || CAST(v.package_id AS {{TEXT}})
+        FROM versions v
+        WHERE v.withdrawn_at IS NOT NULL AND v.deleted_at IS NULL
+          AND NOT EXISTS (SELECT 1 FROM versions s
+                          WHERE s.package_id = v.package_id AND s.digest = v.subject
+                            AND s.deleted_at IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM version_children c JOIN versions p ON p.id = c.version_id
+                          WHERE c.package_id = v.package_id AND c.digest = v.digest
+                            AND p.deleted_at IS NULL)
+        ORDER BY v.id LIMIT $1";
     REFERENCE_ASTRAY = "SELECT r.digest || ' in version ' || CAST(r.version_id AS {{TEXT}})
         FROM version_blobs r JOIN versions v ON v.id = r.version_id
         WHERE v.package_id <> r.package_id ORDER BY r.version_id, r.digest LIMIT $1";
@@ -60,11 +71,11 @@ statements! {
 }
 
 /// What must not be, and the statement that finds it.
-const CHECKS: [(&str, &Statement); 10] = [
+const CHECKS: [(&str, &Statement); 11] = [
     ("a blob's bytes are in the trash", BLOB_IN_TRASH),
     ("a blob's bytes belong to an upload", BLOB_IN_UPLOAD),
     (
-        "a tag points at nothing, into another package or into the bin",
+        "a tag points at nothing, into another package, or at a deleted version",
         TAG_ASTRAY,
     ),
     ("a link names no blob", LINK_WITHOUT_BLOB),
@@ -79,6 +90,10 @@ const CHECKS: [(&str, &Statement); 10] = [
     (
         "an index that is not deleted needs a version that is",
         CHILD_IN_BIN,
+    ),
+    (
+        "a version was withdrawn and is served, but nothing keeps it",
+        KEPT_BY_NOTHING,
     ),
     (
         "a version needs a blob of another package",

@@ -35,7 +35,7 @@ macro_rules! owner_columns {
     () => {
         "o.id AS owner_id, o.kind AS owner_kind, o.members_create_public, \
          o.members_create_internal, o.members_create_private, o.members_create_repositories, \
-         o.packages_inherit_access, o.public_is_final"
+         o.packages_inherit_access, o.public_is_final, o.refuse_needed_deletes"
     };
 }
 
@@ -106,7 +106,8 @@ macro_rules! listed_columns {
             " AS visibility, p.repository_id, p.inherit_access, p.description, p.link_note, \
              p.default_tag_rule, p.created_at, p.updated_at, p.published_at, p.deleted_at,
             (SELECT CAST(COUNT(*) AS BIGINT) FROM versions v
-                WHERE v.package_id = p.id AND v.deleted_at IS NULL) AS version_count"
+                WHERE v.package_id = p.id AND v.deleted_at IS NULL
+                  AND v.withdrawn_at IS NULL) AS version_count"
         )
     };
 }

@@ -74,5 +74,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         usage::STATEMENTS,
         versions::STATEMENTS,
     ];
-    modules.into_iter().flatten().copied()
+    let modules = modules.into_iter();
+    let below = versions::STATEMENTS_BELOW.iter().copied();
+    modules.chain(below).flatten().copied()
 }

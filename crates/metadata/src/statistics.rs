@@ -100,6 +100,9 @@ statements! {
     MOST_DOWNLOADED = "SELECT downloads FROM version_statistics
         WHERE package_id = $1 ORDER BY downloads DESC LIMIT 1";
 
+    DOWNLOADED_MORE = "SELECT version_id FROM version_statistics
+        WHERE version_id {{IN $1}} AND downloads > $2";
+
     FORGET_VERSION_DAYS = "DELETE FROM version_downloads WHERE (version_id, day) IN
         (SELECT d.version_id, d.day FROM version_downloads d WHERE d.day < $1
          ORDER BY d.day LIMIT $2)";
@@ -211,6 +214,21 @@ pub async fn days_of_version(
 pub async fn most_downloaded(conn: &mut Conn, package: PackageId) -> Result<u64> {
     let found: Option<u64> = conn.optional(MOST_DOWNLOADED, &[package.into()]).await?;
     Ok(found.unwrap_or(0))
+}
+
+/// Which of these versions were downloaded more than `most` times.
+///
+/// # Errors
+/// Those of the database.
+pub async fn downloaded_more(
+    conn: &mut Conn,
+    versions: &[VersionId],
+    most: u64,
+) -> Result<Vec<VersionId>> {
+    let versions: Vec<i64> = versions.iter().map(|version| version.get()).collect();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let args = [versions.as_slice().into(), most.into()];
+    conn.all(DOWNLOADED_MORE, &args).await
 }
 
 /// Forgets days before `before`, at most `limit` rows of versions and of packages each; totals

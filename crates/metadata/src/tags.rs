@@ -162,8 +162,14 @@ statements! {
     BY_NAME = records!("t.name");
     NAMES = "SELECT name FROM tags WHERE package_id = $1 AND name > $2 ORDER BY name LIMIT $3";
     OF_VERSION = "SELECT name FROM tags WHERE version_id = $1 ORDER BY updated_at DESC, name";
+    OF_VERSIONS = "SELECT t.name, t.version_id, v.digest
+        FROM tags t JOIN versions v ON v.id = t.version_id
+        WHERE t.version_id {{IN $1}} ORDER BY t.updated_at DESC, t.name";
+    AMONG = "SELECT t.name, t.version_id, v.digest
+        FROM tags t JOIN versions v ON v.id = t.version_id
+        WHERE t.package_id = $1 AND t.name {{IN $2}}";
     ANY_ELSE = "SELECT version_id FROM tags
-        WHERE package_id = $1 AND version_id <> $2 LIMIT 1";
+        WHERE package_id = $1 AND NOT version_id {{IN $2}} LIMIT 1";
     PUT = "INSERT INTO tags (package_id, name, version_id, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $4)
         ON CONFLICT (package_id, name) DO UPDATE SET version_id = excluded.version_id,
@@ -240,18 +246,35 @@ pub async fn of_version(conn: &mut Conn, version: VersionId) -> Result<Vec<Strin
     conn.all(OF_VERSION, &[version.get().into()]).await
 }
 
-/// Whether another version of the package has a tag.
+/// The tags of several versions in one query, the one changed last first.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn any_of_other_version(
+pub async fn of_versions(conn: &mut Conn, versions: &[VersionId]) -> Result<Vec<TagRow>> {
+    let versions: Vec<i64> = versions.iter().map(|version| version.get()).collect();
+    conn.all(OF_VERSIONS, &[versions.as_slice().into()]).await
+}
+
+/// Those of these tags that the package has.
+///
+/// # Errors
+/// Those of the database.
+pub async fn among(conn: &mut Conn, package: PackageId, names: &[&str]) -> Result<Vec<TagRow>> {
+    conn.all(AMONG, &[package.into(), names.into()]).await
+}
+
+/// Whether a version of the package other than these has a tag.
+///
+/// # Errors
+/// Those of the database.
+pub async fn any_of_other_versions(
     conn: &mut Conn,
     package: PackageId,
-    version: VersionId,
+    versions: &[VersionId],
 ) -> Result<bool> {
-    let found: Option<i64> = conn
-        .optional(ANY_ELSE, &[package.get().into(), version.get().into()])
-        .await?;
+    let versions: Vec<i64> = versions.iter().map(|version| version.get()).collect();
+    let args = [package.into(), versions.as_slice().into()];
+    let found: Option<i64> = conn.optional(ANY_ELSE, &args).await?;
     Ok(found.is_some())
 }
 
@@ -320,7 +343,8 @@ pub async fn remove_of_version(
     Ok(names)
 }
 
-/// The tags that a version lost when it was deleted at `deleted_at` and whose names are free.
+/// The tags that a version lost when it was deleted or withdrawn at `removed_at`, and whose names
+/// are free.
 ///
 /// # Errors
 /// Those of the database.
@@ -328,12 +352,12 @@ pub async fn lost_with_version(
     conn: &mut Conn,
     package: PackageId,
     version: VersionId,
-    deleted_at: Moment,
+    removed_at: Moment,
 ) -> Result<Vec<String>> {
     let args = [
         package.get().into(),
         version.get().into(),
-        deleted_at.as_micros().into(),
+        removed_at.as_micros().into(),
     ];
     conn.all(LOST_WITH_VERSION, &args).await
 }

@@ -55,10 +55,12 @@ pub use principal::{
 pub use quota::Quota;
 pub use repository::{Repository, RepositoryPath, RepositoryRole, SourceRepositoryName};
 pub use scope::{Scope, Scopes};
-pub use tag_rule::{TagAction, TagAllowance, TagPattern, TagRule, TagRuleSource, TagRules};
+pub use tag_rule::{
+    TagAction, TagAllowance, TagPattern, TagPatterns, TagRule, TagRuleSource, TagRules,
+};
 pub use team::{Team, TeamRole, TeamSlug};
 pub use token::{
     Lifetime, NotALifetime, Token, TokenError, TokenHolder, TokenKind, TokenSecret, TokenState,
 };
-pub use version::PackageVersion;
+pub use version::{Cascade, Needed, VersionState};
 pub use word::UnknownWord;

@@ -217,6 +217,8 @@ pub struct PackageSettings {
     pub inherit_access: bool,
     /// A public package can never be anything else again, as at the vendor.
     pub public_is_final: bool,
+    /// Deleting a version that an index or its subject keeps is refused, instead of withdrawing it.
+    pub refuse_needed_deletes: bool,
 }
 
 impl Default for PackageSettings {
@@ -229,6 +231,7 @@ impl Default for PackageSettings {
             members_create_repositories: true,
             inherit_access: true,
             public_is_final: false,
+            refuse_needed_deletes: false,
         }
     }
 }

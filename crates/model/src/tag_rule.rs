@@ -265,6 +265,26 @@ impl TagRules {
     }
 }
 
+/// Several patterns, ready to be asked at once.
+#[derive(Clone, Debug)]
+pub struct TagPatterns(GlobSet);
+
+impl TagPatterns {
+    /// Makes them ready.
+    ///
+    /// # Errors
+    /// [`NameError`] if a pattern is none, which a parsed one never is.
+    pub fn new(patterns: &[TagPattern]) -> Result<Self, NameError> {
+        set(patterns.iter().map(|pattern| Some(pattern.as_str()))).map(Self)
+    }
+
+    /// Whether one of them is about this tag.
+    #[must_use]
+    pub fn is_about(&self, tag: &str) -> bool {
+        self.0.is_match(tag)
+    }
+}
+
 /// One set for all patterns; a place without one is held by a pattern that no tag has.
 fn set<'a>(patterns: impl Iterator<Item = Option<&'a str>>) -> Result<GlobSet, NameError> {
     let mut set = GlobSetBuilder::new();
@@ -301,6 +321,21 @@ mod tests {
     fn is_about(pattern: &str, except: Option<&str>, tag: &str) -> bool {
         let rules = TagRules::new(vec![rule(pattern, except)]).unwrap();
         rules.about(tag).count() == 1
+    }
+
+    #[test]
+    fn one_of_several_patterns_is_enough() {
+        let patterns = ["pr-*".parse().unwrap(), "v?".parse().unwrap()];
+        let patterns = TagPatterns::new(&patterns).unwrap();
+        for (tag, is_one) in [
+            ("pr-17", true),
+            ("v1", true),
+            ("v10", false),
+            ("main", false),
+        ] {
+            assert_eq!(patterns.is_about(tag), is_one, "{tag}");
+        }
+        assert!(!TagPatterns::new(&[]).unwrap().is_about("main"));
     }
 
     #[test]

@@ -70,7 +70,10 @@ pub(crate) use words;
 
 #[cfg(test)]
 mod tests {
-    use crate::{EventKind, PackageType, RepositoryRole, Role, Scope, Visibility};
+    use crate::{
+        Cascade, EventKind, Needed, PackageType, RepositoryRole, Role, Scope, VersionState,
+        Visibility,
+    };
 
     fn check<T>(all: &[T])
     where
@@ -90,6 +93,9 @@ mod tests {
         check(PackageType::ALL);
         check(Scope::ALL);
         check(EventKind::ALL);
+        check(VersionState::ALL);
+        check(Needed::ALL);
+        check(Cascade::ALL);
     }
 
     #[test]

@@ -86,9 +86,20 @@ pub enum Error {
     #[error("{0}")]
     Invalid(String),
 
+    /// It cannot be deleted, whoever asks for it; the text says why (contract D6).
+    #[error("{0}")]
+    Undeletable(String),
     /// A live manifest still needs this.
     #[error("{digest} is still needed by {by}")]
     StillNeeded {
+        /// What was to go.
+        digest: Digest,
+        /// What needs it.
+        by: Digest,
+    },
+    /// A live manifest still needs this, and its organization refuses such deletes.
+    #[error("{digest} is still needed by {by}, and the organization refuses such deletes")]
+    NeededDeleteRefused {
         /// What was to go.
         digest: Digest,
         /// What needs it.

@@ -180,7 +180,7 @@ impl Registry {
                 by,
             });
         }
-        self.bin_version(&mut tx, caller, package, version.id, now)
+        self.erase_version(&mut tx, caller, package, version.id, now)
             .await?;
         self.commit(tx, Outdated::manifests(package.id())).await?;
         Ok(())
@@ -252,7 +252,7 @@ impl Registry {
         Ok(version)
     }
 
-    /// The row of a digest that is there already, and whether it came back from the bin.
+    /// The row of a digest that is there already, and whether it came back into the lists.
     async fn existing(
         &self,
         conn: &mut Conn,
@@ -265,18 +265,34 @@ impl Registry {
             || Error::Unavailable("the manifest was purged while it was pushed".to_owned());
         let found = versions::header(conn, package, &parsed.digest).await?;
         let version = found.ok_or_else(purged)?;
-        if version.deleted_at.is_none() {
+        if version.is_listed() {
             return Ok((version.id, false));
         }
-        // What it held in the bin is no reason to have it now: it is asked for like a new one.
-        let required = self.required(conn, package, &parsed.manifest, now).await?;
-        versions::drop_references(conn, package, version.id, now).await?;
-        required.hold(conn, package, version.id).await?;
+        // A withdrawn one is served, so everything it needs is there.
+        if !version.is_served() {
+            self.hold_anew(conn, package, parsed, version.id, now)
+                .await?;
+        }
         if versions::revive(conn, package, version.id, now, by).await? {
             Ok((version.id, true))
         } else {
             Err(purged())
         }
+    }
+
+    /// Holds a version that is in the bin to its needs as if it were new.
+    async fn hold_anew(
+        &self,
+        conn: &mut Conn,
+        package: PackageId,
+        parsed: &Parsed,
+        version: VersionId,
+        now: Moment,
+    ) -> Result<()> {
+        // What it held in the bin is no reason to have it now: it is asked for like a new one.
+        let required = self.required(conn, package, &parsed.manifest, now).await?;
+        versions::drop_references(conn, package, version, now).await?;
+        required.hold(conn, package, version).await
     }
 
     /// What the manifest needs, and whether the package has it. What is missing refuses the push,

@@ -174,7 +174,7 @@ impl Registry {
             .await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        self.refuse_widely_downloaded(&mut tx, caller, package.id(), None)
+        self.refuse_widely_downloaded(&mut tx, caller, package.id())
             .await?;
         if !packages::delete(&mut tx, package.id(), now, caller.principal.user()).await? {
             return Err(absent(path));
@@ -198,7 +198,7 @@ impl Registry {
         let permission = PackagePermission::Delete;
         let package = self.authorize(caller, path, permission).await?;
         let mut conn = self.db.read().await?;
-        self.refuse_widely_downloaded(&mut conn, caller, package.id(), None)
+        self.refuse_widely_downloaded(&mut conn, caller, package.id())
             .await?;
         let listed = grants::listed(&mut conn, package.id()).await?;
         listed.ok_or_else(|| absent(path))

@@ -169,8 +169,8 @@ impl Registry {
             }
         }
         if !preview.has_more {
-            let kept = versions::deleted_page(conn, package, BATCH, 0).await?;
-            preview.kept += kept.len();
+            let kept = versions::binned(conn, package, BATCH).await?;
+            preview.kept += usize::try_from(kept).unwrap_or(0);
         }
         Ok(())
     }
@@ -316,9 +316,8 @@ impl Registry {
             }
         }
         let mut conn = self.db.read().await?;
-        done.kept += versions::deleted_page(&mut conn, package, BATCH, 0)
-            .await?
-            .len();
+        let kept = versions::binned(&mut conn, package, BATCH).await?;
+        done.kept += usize::try_from(kept).unwrap_or(0);
         Ok(())
     }
 

@@ -251,41 +251,40 @@ impl Registry {
         (self.clock.now().into(), days.clamp(1, DAYS_KEPT))
     }
 
-    /// Refuses what may not be deleted because many have downloaded it: a public package of which
-    /// any version was downloaded more often than the settings say, or such a version of it. The
-    /// machine itself may, as the support that the vendor sends people to.
+    /// How often a version of the package may have been downloaded so that it can still be deleted;
+    /// none where that does not matter: unless the settings say so and the package is public. The
+    /// machine itself may delete everything, as the support that the vendor sends people to.
+    pub(crate) async fn deletable_downloads(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: PackageId,
+    ) -> Result<Option<u64>> {
+        let most = self.settings.undeletable_downloads;
+        if most == 0 || caller.principal == Principal::System {
+            return Ok(None);
+        }
+        let found = packages::find(conn, package).await?;
+        let is_public = found.is_some_and(|found| found.visibility == Visibility::Public);
+        Ok(is_public.then_some(most))
+    }
+
+    /// Refuses to delete a package of which any version was downloaded too often.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the vendor's sentence (contract D6).
+    /// [`Error::Undeletable`] with the vendor's sentence (contract D6).
     pub(crate) async fn refuse_widely_downloaded(
         &self,
         conn: &mut Conn,
         caller: &Caller,
         package: PackageId,
-        version: Option<VersionId>,
     ) -> Result<()> {
-        let most = self.settings.undeletable_downloads;
-        if most == 0 || caller.principal == Principal::System {
-            return Ok(());
-        }
-        let found = packages::find(conn, package).await?;
-        if found.is_none_or(|found| found.visibility != Visibility::Public) {
-            return Ok(());
-        }
-        let downloads = match version {
-            Some(version) => {
-                let total = statistics::of_version(conn, version).await?;
-                total.downloads.downloads
+        match self.deletable_downloads(conn, caller, package).await? {
+            Some(most) if statistics::most_downloaded(conn, package).await? > most => {
+                Err(widely_downloaded(most))
             }
-            None => statistics::most_downloaded(conn, package).await?,
-        };
-        if downloads <= most {
-            return Ok(());
+            _ => Ok(()),
         }
-        Err(Error::Invalid(format!(
-            "Publicly visible package versions with more than {most} downloads cannot be deleted. \
-             Contact the administrators of this instance for further assistance."
-        )))
     }
 
     /// Forgets the days that are older than thirteen months. Returns how many rows went.
@@ -337,6 +336,14 @@ async fn live_version(conn: &mut Conn, package: PackageId, version: VersionId) -
             reference: version.to_string(),
         }),
     }
+}
+
+/// The vendor's sentence (contract D6).
+pub(crate) fn widely_downloaded(most: u64) -> Error {
+    Error::Undeletable(format!(
+        "Publicly visible package versions with more than {most} downloads cannot be deleted. \
+         Contact the administrators of this instance for further assistance."
+    ))
 }
 
 #[cfg(test)]

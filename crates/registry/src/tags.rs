@@ -248,6 +248,8 @@ pub(crate) async fn write_tag(
     binding.allow(action, write.tag)?;
     let change = caller.tag_change(write.reason, now);
     tags::put(conn, package.id, write.tag, write.version, change).await?;
+    // What has a tag is listed, also if somebody had deleted it.
+    versions::relist(conn, write.version).await?;
     versions::touch(conn, write.version, now).await?;
     let event = caller
         .event(EventKind::TagMoved, now)

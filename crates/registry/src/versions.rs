@@ -1,14 +1,30 @@
 //! Package versions as people see them: listed with their tags, deleted, restored.
+//!
+//! Deletes know the graph. A version that somebody deletes while a listed index, or its listed
+//! subject, still reaches it is *withdrawn*: its tags are gone and it is out of the lists, but it
+//! is served by its digest until nothing reaches it any more; then it goes into the bin. So "delete
+//! everything untagged" breaks no image and erases no signature.
+//!
+//! - `reach`: who keeps whom;
+//! - [`plan`]: what a delete would do, and why;
+//! - [`delete`] and [`restore`]: what is done, one transaction each;
+//! - [`bulk`]: many at once, in batches.
 
-use naru_metadata::versions::{self, Version};
+pub mod bulk;
+pub mod delete;
+pub mod plan;
+mod reach;
+pub mod restore;
+
+use std::collections::HashMap;
+
+use naru_metadata::versions::{self, Slice, Version, Which};
 use naru_metadata::{Conn, tags};
-use naru_model::{EventKind, Moment, PackageId, PackagePath, PackagePermission, VersionId};
+use naru_model::{PackageId, PackagePath, PackagePermission, VersionId, VersionState};
 use naru_oci::Digest;
 
-use crate::access::{Authorized, lock};
-use crate::commit::Outdated;
 use crate::error::{Error, Result};
-use crate::{Caller, Registry, events};
+use crate::{Caller, Registry};
 
 /// A version with the tags that point at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,170 +56,123 @@ impl std::fmt::Display for VersionRef {
     }
 }
 
+/// Which part of which list of versions is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedVersions {
+    /// Which list.
+    pub state: VersionState,
+    /// How many at most.
+    pub limit: usize,
+    /// How many are passed over first.
+    pub skip: usize,
+    /// The last version of the part before, if that is where this one begins.
+    pub after: Option<VersionId>,
+}
+
+impl WantedVersions {
+    /// The first `limit` of the listed versions.
+    #[must_use]
+    pub const fn first(limit: usize) -> Self {
+        Self {
+            state: VersionState::Listed,
+            limit,
+            skip: 0,
+            after: None,
+        }
+    }
+}
+
+/// A part of a list of versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionsPage {
+    /// Newest first.
+    pub items: Vec<ListedVersion>,
+    /// The last of them, if there are more.
+    pub next: Option<VersionId>,
+    /// How many the whole list has; counted no further than [`COUNTED`].
+    pub total: u64,
+}
+
+/// How far the length of a list is counted: as far as its pages have numbers (contract D2), and one
+/// more.
+pub const COUNTED: i64 = 10_001;
+
 impl Registry {
-    /// The versions of a package, newest first; `limit` of them, after the first `offset`.
+    /// The versions of a package, newest first.
     ///
     /// # Errors
-    /// [`Error::Refused`]; [`Error::NotFound`] for the package.
+    /// [`Error::Refused`], for deleted ones unless the caller administers the package;
+    /// [`Error::NotFound`] for the package.
     pub async fn list_versions(
         &self,
         caller: &Caller,
         path: &PackagePath,
-        limit: i64,
-        offset: i64,
-    ) -> Result<Vec<ListedVersion>> {
+        wanted: WantedVersions,
+    ) -> Result<VersionsPage> {
+        let permission = match wanted.state {
+            VersionState::Listed | VersionState::Active => PackagePermission::ReadMetadata,
+            VersionState::Deleted => PackagePermission::Restore,
+        };
+        let package = self.authorize(caller, path, permission).await?;
+        let mut conn = self.db.read().await?;
+        list(&mut conn, package.id(), wanted).await
+    }
+
+    /// A listed version with its tags.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::NotFound`] for the package; [`Error::ManifestUnknown`] for what
+    /// is not listed.
+    pub async fn version(
+        &self,
+        caller: &Caller,
+        path: &PackagePath,
+        version: &VersionRef,
+    ) -> Result<ListedVersion> {
         let package = self
             .authorize(caller, path, PackagePermission::ReadMetadata)
             .await?;
         let mut conn = self.db.read().await?;
-        let found = versions::page(&mut conn, package.id(), limit, offset).await?;
-        with_tags(&mut conn, found).await
-    }
-
-    /// The deleted versions of a package that can be restored, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package.
-    pub async fn list_deleted_versions(
-        &self,
-        caller: &Caller,
-        path: &PackagePath,
-        limit: i64,
-        offset: i64,
-    ) -> Result<Vec<Version>> {
-        let package = self
-            .authorize(caller, path, PackagePermission::Restore)
-            .await?;
-        let mut conn = self.db.read().await?;
-        Ok(versions::deleted_page(&mut conn, package.id(), limit, offset).await?)
-    }
-
-    /// Puts a version into the bin, with the tags that point at it.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package; [`Error::ManifestUnknown`];
-    /// [`Error::StillNeeded`] while an index needs it; [`Error::Invalid`] for the last tagged
-    /// version, with which the package goes; [`Error::TagProtected`].
-    pub async fn delete_version(
-        &self,
-        caller: &Caller,
-        path: &PackagePath,
-        version: &VersionRef,
-    ) -> Result<()> {
-        let package = self
-            .authorize(caller, path, PackagePermission::Delete)
-            .await?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        lock(&mut tx, &package).await?;
-        let found = find(&mut tx, package.id(), version).await?;
-        let found = found.filter(|found| found.deleted_at.is_none());
-        let found = found.ok_or_else(|| unknown(version))?;
-        self.refuse_widely_downloaded(&mut tx, caller, package.id(), Some(found.id))
-            .await?;
-        if let Some(by) = versions::parent(&mut tx, package.id(), &found.digest).await? {
-            return Err(Error::StillNeeded {
-                digest: found.digest,
-                by,
-            });
-        }
-        if is_last_tagged(&mut tx, package.id(), found.id).await? {
-            return Err(Error::Invalid(
-                "You cannot delete the last tagged version of a package. You must delete the \
-                 package instead."
-                    .to_owned(),
-            ));
-        }
-        self.bin_version(&mut tx, caller, &package, found.id, now)
-            .await?;
-        self.commit(tx, Outdated::manifests(package.id())).await?;
-        Ok(())
-    }
-
-    /// Takes a version out of the bin, with those of its children that are there too, and gives
-    /// back the tags it lost whose names are still free and which the caller may create.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package; [`Error::ManifestUnknown`]
-    /// for what is not in the bin.
-    pub async fn restore_version(
-        &self,
-        caller: &Caller,
-        path: &PackagePath,
-        version: &VersionRef,
-    ) -> Result<Vec<String>> {
-        let package = self
-            .authorize(caller, path, PackagePermission::Restore)
-            .await?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        lock(&mut tx, &package).await?;
-        let found = find(&mut tx, package.id(), version).await?;
-        let found = found.filter(|found| found.deleted_at.is_some());
-        let found = found.filter(|found| !self.is_past_restoring(found.deleted_at, now));
-        let found = found.ok_or_else(|| unknown(version))?;
-        let mut waiting = vec![found.id];
-        let mut given_back = Vec::new();
-        while let Some(id) = waiting.pop() {
-            given_back.extend(self.unbin(&mut tx, caller, &package, id, now).await?);
-            waiting.extend(versions::deleted_children(&mut tx, package.id(), id).await?);
-        }
-        self.commit(tx, Outdated::manifests(package.id())).await?;
-        Ok(given_back)
-    }
-
-    /// Puts a version into the bin, noting the tags it loses; blobs that nothing else needs stop
-    /// being readable, but a push that was promised them may still name them.
-    ///
-    /// # Errors
-    /// [`Error::TagProtected`] if the caller may not remove one of the tags.
-    pub(crate) async fn bin_version(
-        &self,
-        conn: &mut Conn,
-        caller: &Caller,
-        package: &Authorized,
-        version: VersionId,
-        now: Moment,
-    ) -> Result<()> {
-        let lost = self
-            .remove_tags_of(conn, caller, package, version, now)
-            .await?;
-        versions::delete(conn, package.id(), version, now, caller.principal.user()).await?;
-        let lease = now.plus(self.settings.leases().lease);
-        versions::hide_lost_blobs(conn, package.id(), version, now, lease).await?;
-        let event = events::on_package(EventKind::VersionDeleted, caller, package, now)
-            .on_version(version)
-            .with("tags", lost.join(" "));
-        events::record(conn, event).await
-    }
-
-    /// Takes one version out of the bin and gives back its tags. Returns their names.
-    async fn unbin(
-        &self,
-        conn: &mut Conn,
-        caller: &Caller,
-        package: &Authorized,
-        version: VersionId,
-        now: Moment,
-    ) -> Result<Vec<String>> {
-        let found = versions::header_by_id(conn, package.id(), version).await?;
-        let Some(deleted_at) = found.and_then(|found| found.deleted_at) else {
-            return Ok(Vec::new());
-        };
-        versions::restore(conn, package.id(), version, now).await?;
-        let lost = tags::lost_with_version(conn, package.id(), version, deleted_at).await?;
-        let names = self
-            .give_back_tags(conn, caller, package, version, lost, now)
-            .await?;
-        let event = events::on_package(EventKind::VersionRestored, caller, package, now)
-            .on_version(version)
-            .with("tags", names.join(" "));
-        events::record(conn, event).await?;
-        Ok(names)
+        let found = find(&mut conn, package.id(), version).await?;
+        let found = found.filter(Version::is_listed);
+        let version = found.ok_or_else(|| unknown(version))?;
+        let tags = tags::of_version(&mut conn, version.id).await?;
+        Ok(ListedVersion { version, tags })
     }
 }
 
-/// The version that is meant, deleted ones included.
+async fn list(conn: &mut Conn, package: PackageId, wanted: WantedVersions) -> Result<VersionsPage> {
+    let which = match wanted.state {
+        VersionState::Listed => Which::Listed,
+        VersionState::Active => Which::Served,
+        VersionState::Deleted => Which::Removed,
+    };
+    let total = versions::count(conn, package, which, COUNTED).await?;
+    let below = match wanted.after {
+        Some(last) => versions::header_by_id(conn, package, last).await?,
+        None => None,
+    };
+    let slice = Slice {
+        limit: number(wanted.limit).saturating_add(1),
+        offset: number(wanted.skip),
+        below: below.map(|last| (last.created_at, last.id)),
+    };
+    let mut found = versions::slice(conn, package, which, slice).await?;
+    let more = found.len() > wanted.limit;
+    found.truncate(wanted.limit);
+    let next = found.last().map(|last| last.id).filter(|_| more);
+    Ok(VersionsPage {
+        items: with_tags(conn, found).await?,
+        next,
+        total: u64::try_from(total).unwrap_or(0),
+    })
+}
+
+fn number(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// The version that is meant, whatever its state.
 pub(crate) async fn find(
     conn: &mut Conn,
     package: PackageId,
@@ -225,19 +194,28 @@ pub(crate) fn unknown(version: &VersionRef) -> Error {
     }
 }
 
-/// Whether no other version of the package has a tag, but this one has.
-async fn is_last_tagged(conn: &mut Conn, package: PackageId, version: VersionId) -> Result<bool> {
-    if tags::of_version(conn, version).await?.is_empty() {
-        return Ok(false);
-    }
-    Ok(!tags::any_of_other_version(conn, package, version).await?)
+/// The versions with their tags, which one query finds.
+pub(crate) async fn with_tags(conn: &mut Conn, found: Vec<Version>) -> Result<Vec<ListedVersion>> {
+    let ids: Vec<VersionId> = found.iter().map(|version| version.id).collect();
+    let mut tags = tags_of(conn, &ids).await?;
+    let listed = found.into_iter().map(|version| ListedVersion {
+        tags: tags.remove(&version.id).unwrap_or_default(),
+        version,
+    });
+    Ok(listed.collect())
 }
 
-async fn with_tags(conn: &mut Conn, found: Vec<Version>) -> Result<Vec<ListedVersion>> {
-    let mut listed = Vec::with_capacity(found.len());
-    for version in found {
-        let tags = tags::of_version(conn, version.id).await?;
-        listed.push(ListedVersion { version, tags });
+/// The tags of several versions, the one changed last first.
+async fn tags_of(
+    conn: &mut Conn,
+    versions: &[VersionId],
+) -> Result<HashMap<VersionId, Vec<String>>> {
+    let mut found: HashMap<VersionId, Vec<String>> = HashMap::new();
+    if versions.is_empty() {
+        return Ok(found);
     }
-    Ok(listed)
+    for tag in tags::of_versions(conn, versions).await? {
+        found.entry(tag.version).or_default().push(tag.name);
+    }
+    Ok(found)
 }

@@ -1,24 +1,27 @@
 //! `naru package`.
 
+mod deletion;
 mod rows;
+mod versions;
 
 use std::str::FromStr;
 
 use anyhow::{Error, Result, anyhow};
 use clap::{Args, Subcommand};
 use naru_model::{
-    AccountName, Package, PackagePath, PackageType, Refusal, RepositoryPath, Role, Visibility,
+    AccountName, Cascade, Package, PackagePath, PackageType, Refusal, RepositoryPath, Role,
+    VersionId, Visibility,
 };
 use naru_oci::{Digest, RepositoryName};
 use naru_registry::Cursor;
 use naru_registry::packages::{GrantTo, WantedPackages};
-use naru_registry::versions::{ListedVersion, VersionRef};
+use naru_registry::versions::VersionRef;
 
 use super::repo::GrantRow;
 use super::{Grantee, GranteeArgs, Instance, all_accounts, beside, pages, words};
 use crate::cli::Global;
 use crate::output::Output;
-use rows::{PackageDetailsRow, PackageRow, VersionRow};
+use rows::{PackageDetailsRow, PackageRow};
 
 /// Packages: list, show, delete, restore; who may do what with them.
 #[derive(Debug, Args)]
@@ -65,11 +68,21 @@ enum Action {
     },
     /// Delete a package, or one version of it; it can be restored for 30 days
     #[command(
-        after_help = "Examples:\n  naru package delete octocat/hello\n  naru package delete octocat/hello:1.0"
+        after_help = "Examples:\n  naru package delete octocat/hello\n  naru package delete octocat/hello:1.0 --cascade all --dry-run\n  naru package delete octocat/hello --version 17\n\nA version that an index needs, or that refers to a listed version, is not deleted; the error \nnames what keeps it. The REST API withdraws it instead: it leaves the lists and stays served."
     )]
     Delete {
         /// OWNER/NAME, OWNER/NAME:TAG or OWNER/NAME@DIGEST
         target: Target,
+        /// The version with this number
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<i64>,
+        /// What goes along with a version, unless something else keeps it: its children if it is
+        /// an index, what refers to it, or both
+        #[arg(long, default_value = "none", value_parser = words(Cascade::ALL))]
+        cascade: Cascade,
+        /// Only say what would go and why, and how many bytes become free
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Restore a package, or one version of it
     #[command(
@@ -163,6 +176,22 @@ impl FromStr for Target {
     }
 }
 
+impl Target {
+    /// The same, or the version with a number that was given besides.
+    fn or_version(self, number: Option<i64>) -> Result<Self> {
+        match (number, &self.version) {
+            (None, _) => Ok(self),
+            (Some(number), None) => Ok(Self {
+                version: Some(VersionRef::Id(VersionId::new(number))),
+                ..self
+            }),
+            (Some(_), Some(_)) => Err(anyhow!(
+                "name the version by tag, by digest or by number, not by two of them"
+            )),
+        }
+    }
+}
+
 impl PackageCommand {
     pub(super) fn run(self, global: &Global) -> Result<()> {
         let output = global.output();
@@ -195,7 +224,7 @@ impl Action {
     const fn package(&self) -> Option<&RepositoryName> {
         match self {
             Self::List { .. } => None,
-            Self::Delete { target } | Self::Restore { target } => Some(&target.package),
+            Self::Delete { target, .. } | Self::Restore { target } => Some(&target.package),
             Self::Show { package }
             | Self::Versions { package, .. }
             | Self::Visibility { package, .. }
@@ -227,10 +256,18 @@ impl Action {
             }
             Self::Show { package } => show(instance, &path(&package)?, output).await,
             Self::Versions { package, deleted } => {
-                versions(instance, &path(&package)?, deleted, output).await
+                versions::list(instance, &path(&package)?, deleted, output).await
             }
-            Self::Delete { target } => {
-                delete(instance, &path(&target.package)?, target, output).await
+            Self::Delete {
+                target,
+                version,
+                cascade,
+                dry_run,
+            } => {
+                let target = target.or_version(version)?;
+                let path = path(&target.package)?;
+                let how = How { cascade, dry_run };
+                delete(instance, &path, target, how, output).await
             }
             Self::Restore { target } => {
                 restore(instance, &path(&target.package)?, target, output).await
@@ -358,38 +395,18 @@ async fn show(instance: &Instance, path: &PackagePath, output: Output) -> Result
     output.record(&PackageDetailsRow::new(&path.owner, &found.await?))
 }
 
-async fn versions(
-    instance: &Instance,
-    path: &PackagePath,
-    deleted: bool,
-    output: Output,
-) -> Result<()> {
-    let Instance {
-        registry, caller, ..
-    } = instance;
-    let rows: Vec<_> = if deleted {
-        let page = async |limit, offset| {
-            registry
-                .list_deleted_versions(caller, path, limit, offset)
-                .await
-        };
-        let untagged = |version| ListedVersion {
-            version,
-            tags: Vec::new(),
-        };
-        pages(page).await?.into_iter().map(untagged).collect()
-    } else {
-        pages(async |limit, offset| registry.list_versions(caller, path, limit, offset).await)
-            .await?
-    };
-    let rows: Vec<_> = rows.iter().map(VersionRow::from).collect();
-    output.list(&rows)
+/// How a version is to be deleted.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    cascade: Cascade,
+    dry_run: bool,
 }
 
 async fn delete(
     instance: &Instance,
     path: &PackagePath,
     target: Target,
+    how: How,
     output: Output,
 ) -> Result<()> {
     let Instance {
@@ -398,20 +415,18 @@ async fn delete(
     let days = registry.settings().restore_days;
     let package = target.package;
     match target.version {
+        None if how.dry_run || how.cascade != Cascade::None => Err(anyhow!(
+            "`--dry-run` and `--cascade` are about one version: name it by tag, digest or number"
+        )),
         None => {
             registry.delete_package(caller, path).await?;
             output.say(format_args!(
                 "{package} is deleted; for {days} days it can be restored: naru package restore {package}"
             ));
+            Ok(())
         }
-        Some(version) => {
-            registry.delete_version(caller, path, &version).await?;
-            output.say(format_args!(
-                "{version} of {package} is deleted; it can be restored for {days} days"
-            ));
-        }
+        Some(version) => versions::delete(instance, path, &version, how, output).await,
     }
-    Ok(())
 }
 
 async fn restore(
@@ -436,10 +451,10 @@ async fn restore(
             ));
         }
         Some(version) => {
-            let tags = registry.restore_version(caller, path, &version).await?;
+            let restored = registry.restore_version(caller, path, &version).await?;
             output.say(format_args!(
                 "{version} of {package} is back with its tags: {}",
-                tags.join(", ")
+                restored.tags().join(", ")
             ));
         }
     }

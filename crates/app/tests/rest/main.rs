@@ -40,3 +40,4 @@ mod package;
 mod package_access;
 mod packages;
 mod tags;
+mod versions;

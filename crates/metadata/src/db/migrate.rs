@@ -37,6 +37,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "package lists",
         script: include_str!("../../migrations/0006_package_lists.sql"),
     },
+    Migration {
+        version: 7,
+        name: "withdrawn versions",
+        script: include_str!("../../migrations/0007_withdrawn_versions.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

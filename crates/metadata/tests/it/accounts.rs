@@ -266,6 +266,7 @@ async fn what_an_organization_allows_is_read_back(home: Home) {
         members_create_repositories: true,
         inherit_access: false,
         public_is_final: true,
+        refuse_needed_deletes: true,
     };
     accounts::set_package_settings(&mut tx, octo, &settings, at(2))
         .await

@@ -297,13 +297,10 @@ async fn an_image_lives_from_push_to_collection(home: Home) {
     tags::remove_of_version(&mut tx, package, version, change)
         .await
         .unwrap();
-    assert!(
-        versions::delete(&mut tx, package, version, at(later), None)
-            .await
-            .unwrap()
-    );
+    let deleted = versions::delete(&mut tx, package, &[version], at(later), None).await;
+    assert_eq!(deleted.unwrap(), 1);
     let until = at(later + DAY);
-    versions::hide_lost_blobs(&mut tx, package, version, at(later), until)
+    versions::hide_lost_blobs(&mut tx, package, &[version], at(later), until)
         .await
         .unwrap();
     let hidden = links::find(&mut tx, package, &layer)
@@ -362,11 +359,9 @@ async fn an_index_holds_its_children(home: Home) {
         .await
         .unwrap();
     assert_eq!(parent, Some(index_digest));
-    for version in [child, index] {
-        versions::delete(&mut tx, package, version, at(2), None)
-            .await
-            .unwrap();
-    }
+    versions::delete(&mut tx, package, &[child, index], at(2), None)
+        .await
+        .unwrap();
     let found = versions::purge_candidates(&mut tx, at(3), 9).await.unwrap();
     assert_eq!(found, [(package, index)]);
     tx.commit().await.unwrap();

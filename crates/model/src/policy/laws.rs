@@ -146,14 +146,23 @@ fn caller() -> impl Strategy<Value = Caller> {
 }
 
 fn settings() -> impl Strategy<Value = PackageSettings> {
-    any::<[bool; 6]>().prop_map(
-        |[public, internal, private, repositories, inherit, is_final]| PackageSettings {
+    any::<[bool; 7]>().prop_map(
+        |[
+            public,
+            internal,
+            private,
+            repositories,
+            inherit,
+            is_final,
+            refuse,
+        ]| PackageSettings {
             members_create_public: public,
             members_create_internal: internal,
             members_create_private: private,
             members_create_repositories: repositories,
             inherit_access: inherit,
             public_is_final: is_final,
+            refuse_needed_deletes: refuse,
         },
     )
 }

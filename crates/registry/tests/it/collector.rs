@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use naru_metadata::links;
+use naru_model::VersionState;
 use naru_registry::Error;
 use naru_registry::garbage_collection::{Collected, Sweep};
 use naru_registry::purge::{PurgeOptions, PurgeTarget};
@@ -12,7 +13,7 @@ use crate::World;
 use crate::kit::{
     APP, DAY, HOUR, append, begin, chunk, collect, delete_blob, delete_manifest, digest_of,
     is_unknown, manifest_of, mount, noise, objects, push_artifact, push_blob, put_manifest, stat,
-    target,
+    target, versions_of,
 };
 use crate::world::{START, blob, container};
 
@@ -245,11 +246,7 @@ async fn what_only_the_bin_holds_is_to_be_uploaded_again() {
             .unwrap();
     }
     assert_eq!(world.pull(&octocat, APP, "2").await.unwrap(), first);
-    let path = container(APP);
-    let deleted = world
-        .registry
-        .list_deleted_versions(&octocat, &path, 9, 0)
-        .await;
+    let deleted = versions_of(&world, &octocat, APP, VersionState::Deleted).await;
     assert_eq!(deleted.unwrap(), [], "it came back");
 }
 
@@ -355,7 +352,7 @@ async fn what_a_live_or_a_deleted_manifest_holds_is_never_taken() {
         .restore_version(&octocat, &path, &version)
         .await
         .unwrap();
-    assert_eq!(tags, ["binned"]);
+    assert_eq!(tags.tags(), ["binned"]);
     for (tag, digest, layer) in [("live", live, &b"live"[..]), ("binned", binned, LAYER)] {
         assert_eq!(world.pull(&octocat, APP, tag).await.unwrap(), digest);
         let found = blob(&world.registry, &octocat, APP, &digest_of(layer)).await;

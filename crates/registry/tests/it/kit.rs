@@ -3,11 +3,14 @@
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
-use naru_model::PackagePermission;
+use naru_model::{PackagePermission, VersionState};
 use naru_oci::{Algorithm, Digest, UploadId};
 use naru_registry::access::{Authorized, PushTarget};
 use naru_registry::garbage_collection::{Collected, Sweep};
 use naru_registry::uploads::{BeginUpload, Begun, Chunk, UploadStatus};
+use naru_registry::versions::delete::DeleteOptions;
+use naru_registry::versions::plan::Deletion;
+use naru_registry::versions::{ListedVersion, VersionRef, WantedVersions};
 use naru_registry::{Caller, Error, Registry, Result};
 use tokio::sync::mpsc;
 
@@ -231,6 +234,38 @@ pub(crate) async fn delete_manifest(
         .registry
         .delete_manifest(caller, &package, digest)
         .await
+}
+
+/// The versions of a package in a state, newest first.
+pub(crate) async fn versions_of(
+    world: &World,
+    caller: &Caller,
+    package: &str,
+    state: VersionState,
+) -> Result<Vec<ListedVersion>> {
+    let wanted = WantedVersions {
+        state,
+        ..WantedVersions::first(1000)
+    };
+    let path = container(package);
+    let page = world.registry.list_versions(caller, &path, wanted).await?;
+    assert_eq!(page.total, page.items.len() as u64);
+    Ok(page.items)
+}
+
+/// Deletes a version as plain tools do.
+pub(crate) async fn delete_version(
+    world: &World,
+    caller: &Caller,
+    package: &str,
+    version: &VersionRef,
+) -> Result<Deletion> {
+    let options = DeleteOptions::default();
+    let path = container(package);
+    let deleted = world
+        .registry
+        .delete_version(caller, &path, version, options);
+    deleted.await
 }
 
 /// Deletes a blob, as DELETE does.

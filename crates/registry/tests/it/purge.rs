@@ -9,7 +9,9 @@ use naru_registry::versions::VersionRef;
 use naru_registry::{Caller, Error, Result};
 
 use crate::World;
-use crate::kit::{APP, delete_manifest, digest_of, manifest_with, push_blob, put_manifest};
+use crate::kit::{
+    APP, delete_manifest, delete_version, digest_of, manifest_with, push_blob, put_manifest,
+};
 use crate::world::container;
 
 async fn purge(world: &World, target: &PurgeTarget, at_once: bool) -> Result<Purged> {
@@ -142,9 +144,7 @@ async fn a_preview_says_what_would_go_and_lets_it_stay() {
     assert!(world.pull(&octocat, "octocat/app", "1").await.is_ok());
 
     world.push(&octocat, "octocat/app", "2").await;
-    world
-        .registry
-        .delete_version(&octocat, &path, &digest)
+    delete_version(&world, &octocat, "octocat/app", &digest)
         .await
         .unwrap();
     let target = PurgeTarget::Version(path.clone(), digest.clone());
@@ -192,16 +192,11 @@ async fn one_version_is_purged_and_what_an_index_needs_is_not() {
     world.push(&octocat, "octocat/app", "other").await;
     let parent = VersionRef::Digest(index);
     let child = VersionRef::Digest(image.digest);
-    world
-        .registry
-        .delete_version(&octocat, &path, &parent)
-        .await
-        .unwrap();
-    world
-        .registry
-        .delete_version(&octocat, &path, &child)
-        .await
-        .unwrap();
+    for version in [&parent, &child] {
+        delete_version(&world, &octocat, "octocat/app", version)
+            .await
+            .unwrap();
+    }
     let one = |version: &VersionRef| PurgeTarget::Version(path.clone(), version.clone());
     let needed = purge(&world, &one(&child), false).await;
     assert!(matches!(needed, Err(Error::StillNeeded { .. })));

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naru_metadata::accounts;
-use naru_model::{Clock, VersionId};
+use naru_model::{Clock, VersionId, VersionState};
 use naru_registry::statistics::{DAYS_KEPT, DailyDownloads};
 use naru_registry::versions::VersionRef;
 use naru_registry::{Caller, Error, Registry, Settings};
 
 use crate::jobs::running;
-use crate::kit::{APP, DAY, readable};
+use crate::kit::{APP, DAY, delete_version, readable, versions_of};
 use crate::world::{any, container};
 use crate::{World, name};
 
@@ -43,8 +43,7 @@ async fn total(world: &World, caller: &Caller) -> (u64, u64) {
 }
 
 async fn version(world: &World, caller: &Caller, digest: &str) -> VersionId {
-    let path = container(APP);
-    let listed = world.registry.list_versions(caller, &path, 100, 0).await;
+    let listed = versions_of(world, caller, APP, VersionState::Listed).await;
     let mut listed = listed.unwrap().into_iter();
     let found = listed.find(|listed| listed.version.digest.as_str() == digest);
     found.unwrap().version.id
@@ -146,13 +145,11 @@ async fn a_deleted_version_leaves_its_downloads_to_the_package() {
     world.push(&octocat, APP, "2").await;
     download(&world.registry, &octocat, APP, "1").await;
     written(&world.registry).await;
-    let path = container(APP);
     let registry = &world.registry;
     // Counted while it is deleted and purged.
     download(registry, &octocat, APP, "1").await;
     let digest = VersionRef::Digest(first.digest.clone());
-    registry
-        .delete_version(&octocat, &path, &digest)
+    delete_version(&world, &octocat, APP, &digest)
         .await
         .unwrap();
     world.clock.advance(31 * DAY);
@@ -205,7 +202,7 @@ async fn what_many_have_downloaded_cannot_be_deleted_where_the_settings_say_so()
     let path = container(APP);
     let delete = async |caller: &Caller, digest: &naru_oci::Digest| {
         let version = VersionRef::Digest(digest.clone());
-        registry.delete_version(caller, &path, &version).await
+        delete_version(&world, caller, APP, &version).await
     };
     let public = naru_model::Visibility::Public;
     registry
@@ -217,7 +214,7 @@ async fn what_many_have_downloaded_cannot_be_deleted_where_the_settings_say_so()
         delete(&octocat, &popular.digest).await.err(),
         registry.delete_package(&octocat, &path).await.err(),
     ] {
-        let told = matches!(&refused, Some(Error::Invalid(text)) if text.contains("more than 2 downloads"));
+        let told = matches!(&refused, Some(Error::Undeletable(text)) if text.contains("more than 2 downloads"));
         assert!(told, "{refused:?}");
     }
     let private = naru_model::Visibility::Private;

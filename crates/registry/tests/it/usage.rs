@@ -1,7 +1,7 @@
 //! What bytes are made of, and quotas.
 
 use naru_metadata::usage::AccountUsage;
-use naru_model::Quota;
+use naru_model::{Quota, VersionState};
 use naru_registry::garbage_collection::Sweep;
 use naru_registry::quotas::Limit;
 use naru_registry::uploads::BeginUpload;
@@ -9,8 +9,8 @@ use naru_registry::versions::VersionRef;
 use naru_registry::{Caller, Error, Result};
 
 use crate::kit::{
-    APP, DAY, HOUR, collect, manifest_of, mount, noise, push_artifact, push_blob, put_manifest,
-    target,
+    APP, DAY, HOUR, collect, delete_version, manifest_of, mount, noise, push_artifact, push_blob,
+    put_manifest, target, versions_of,
 };
 use crate::world::{Image, container};
 use crate::{World, name};
@@ -87,9 +87,7 @@ async fn what_is_deleted_moves_to_the_bin_and_what_no_manifest_names_is_pending(
 
     let path = container(APP);
     let version = VersionRef::Tag("old".to_owned());
-    world
-        .registry
-        .delete_version(&octocat, &path, &version)
+    delete_version(&world, &octocat, APP, &version)
         .await
         .unwrap();
     let after = usage(&world, "octocat").await;
@@ -146,9 +144,7 @@ async fn bytes_of_a_package_are_unique_or_shared_within_its_owner() {
     );
 
     let second = VersionRef::Tag("2".to_owned());
-    world
-        .registry
-        .delete_version(&octocat, &path, &second)
+    delete_version(&world, &octocat, APP, &second)
         .await
         .unwrap();
     let binned = bytes().await;
@@ -170,7 +166,7 @@ async fn bytes_of_an_index_are_those_of_its_whole_image() {
     let both = world.push_index(&octocat, APP, "both", &[&amd, &arm]).await;
     let path = container(APP);
     let of = async |digest: &naru_oci::Digest| {
-        let listed = world.registry.list_versions(&octocat, &path, 9, 0).await;
+        let listed = versions_of(&world, &octocat, APP, VersionState::Listed).await;
         let listed = listed.unwrap();
         let found = listed
             .iter()
@@ -298,11 +294,8 @@ async fn a_manifest_that_passes_the_limit_is_refused_and_deleting_makes_room() {
         "nothing is left of it"
     );
 
-    let path = container(APP);
     let version = VersionRef::Tag("old".to_owned());
-    world
-        .registry
-        .delete_version(&octocat, &path, &version)
+    delete_version(&world, &octocat, APP, &version)
         .await
         .unwrap();
     world.clock.advance(std::time::Duration::from_secs(1));
@@ -322,11 +315,8 @@ async fn the_bin_has_a_limit_of_its_own() {
         .await
         .unwrap();
     limit(&world, "octocat", Some(1_000_000), Some(2000)).await;
-    let path = container(APP);
     let version = VersionRef::Tag("1".to_owned());
-    world
-        .registry
-        .delete_version(&octocat, &path, &version)
+    delete_version(&world, &octocat, APP, &version)
         .await
         .unwrap();
     // The bin is looked at when it is measured.

@@ -1,10 +1,13 @@
 //! Versions: lists, the bin, tags that come back.
 
+use naru_model::VersionState;
 use naru_registry::packages::GrantTo;
 use naru_registry::versions::VersionRef;
+use naru_registry::versions::delete::DeleteOptions;
 use naru_registry::{Caller, Error};
 
 use crate::World;
+use crate::kit::{delete_version, versions_of};
 use crate::world::{MANIFEST, blob, container};
 
 fn tag(name: &str) -> VersionRef {
@@ -15,13 +18,10 @@ fn tag(name: &str) -> VersionRef {
 async fn versions_are_listed_newest_first_with_their_tags() {
     let world = World::new().await;
     let octocat = world.person("octocat").await;
-    let path = container("octocat/app");
     let first = world.push(&octocat, "octocat/app", "1").await;
     world.clock.advance(std::time::Duration::from_secs(1));
     let second = world.push(&octocat, "octocat/app", "2").await;
-    let listed = world
-        .registry
-        .list_versions(&octocat, &path, 10, 0)
+    let listed = versions_of(&world, &octocat, "octocat/app", VersionState::Listed)
         .await
         .unwrap();
     let listed: Vec<_> = listed
@@ -48,9 +48,7 @@ async fn a_deleted_version_takes_its_tags_and_brings_those_back_that_are_free() 
         .put(&octocat, "octocat/app", Some("1.0"), MANIFEST, content)
         .await
         .unwrap();
-    world
-        .registry
-        .delete_version(&octocat, &path, &version)
+    delete_version(&world, &octocat, "octocat/app", &version)
         .await
         .unwrap();
     for gone in ["1", "1.0", image.digest.as_str()] {
@@ -63,9 +61,7 @@ async fn a_deleted_version_takes_its_tags_and_brings_those_back_that_are_free() 
         blob(&world.registry, &octocat, "octocat/app", &image.layer).await,
         Err(Error::BlobUnknown(_))
     ));
-    let deleted = world
-        .registry
-        .list_deleted_versions(&octocat, &path, 10, 0)
+    let deleted = versions_of(&world, &octocat, "octocat/app", VersionState::Deleted)
         .await
         .unwrap();
     assert_eq!(deleted.len(), 1);
@@ -75,7 +71,7 @@ async fn a_deleted_version_takes_its_tags_and_brings_those_back_that_are_free() 
         .restore_version(&octocat, &path, &version)
         .await
         .unwrap();
-    assert_eq!(back, ["1"], "`1.0` is another version's meanwhile");
+    assert_eq!(back.tags(), ["1"], "`1.0` is another version's meanwhile");
     assert_eq!(
         world.pull(&octocat, "octocat/app", "1").await.unwrap(),
         image.digest
@@ -101,17 +97,16 @@ async fn what_an_index_needs_stays_and_comes_back_with_it() {
         .push_index(&octocat, "octocat/app", "1", &[&image])
         .await;
     let child = VersionRef::Digest(image.digest.clone());
-    let needed = world.registry.delete_version(&octocat, &path, &child).await;
-    assert!(matches!(needed, Err(Error::StillNeeded { by, .. }) if by == index));
-    world
+    let needed = world
         .registry
-        .delete_version(&octocat, &path, &tag("1"))
+        .delete_version(&octocat, &path, &child, DeleteOptions::REFUSE)
+        .await;
+    assert!(matches!(needed, Err(Error::StillNeeded { by, .. }) if by == index));
+    delete_version(&world, &octocat, "octocat/app", &tag("1"))
         .await
         .unwrap();
     world.push(&octocat, "octocat/app", "other").await;
-    world
-        .registry
-        .delete_version(&octocat, &path, &child)
+    delete_version(&world, &octocat, "octocat/app", &child)
         .await
         .unwrap();
     let parent = VersionRef::Digest(index.clone());
@@ -137,17 +132,11 @@ async fn what_an_index_needs_stays_and_comes_back_with_it() {
 async fn the_last_tagged_version_goes_with_the_package_only() {
     let world = World::new().await;
     let octocat = world.person("octocat").await;
-    let path = container("octocat/app");
     world.push(&octocat, "octocat/app", "1").await;
-    let last = world
-        .registry
-        .delete_version(&octocat, &path, &tag("1"))
-        .await;
-    assert!(matches!(last, Err(Error::Invalid(text)) if text.contains("last tagged version")));
+    let last = delete_version(&world, &octocat, "octocat/app", &tag("1")).await;
+    assert!(matches!(last, Err(Error::Undeletable(text)) if text.contains("last tagged version")));
     world.push(&octocat, "octocat/app", "2").await;
-    world
-        .registry
-        .delete_version(&octocat, &path, &tag("1"))
+    delete_version(&world, &octocat, "octocat/app", &tag("1"))
         .await
         .unwrap();
 }
@@ -167,14 +156,8 @@ async fn only_admins_delete_and_see_the_bin() {
         .grant_package(&Caller::system(), &path, &to, role)
         .await
         .unwrap();
-    let delete = world
-        .registry
-        .delete_version(&hubot, &path, &tag("1"))
-        .await;
+    let delete = delete_version(&world, &hubot, "octocat/app", &tag("1")).await;
     assert!(matches!(delete, Err(Error::Refused(_))));
-    let listed = world
-        .registry
-        .list_deleted_versions(&hubot, &path, 10, 0)
-        .await;
+    let listed = versions_of(&world, &hubot, "octocat/app", VersionState::Deleted).await;
     assert!(matches!(listed, Err(Error::Refused(_))));
 }

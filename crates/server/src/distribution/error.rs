@@ -243,11 +243,13 @@ impl<'a> Situation<'a> {
             }
             Error::Invalid(text) => Shape::text(ErrorCode::ManifestInvalid, text.as_str()),
             Error::NameShape(_) => Shape::text(ErrorCode::NameInvalid, error.to_string()),
-            Error::StillNeeded { by, .. } => Shape::text(ErrorCode::Denied, error.to_string())
-                .status(StatusCode::CONFLICT)
-                .detail(json!({ "needed_by": by.as_str() })),
+            Error::StillNeeded { by, .. } | Error::NeededDeleteRefused { by, .. } => {
+                Shape::text(ErrorCode::Denied, error.to_string())
+                    .status(StatusCode::CONFLICT)
+                    .detail(json!({ "needed_by": by.as_str() }))
+            }
             Error::TagProtected(refusal) => protected(refusal),
-            Error::Exists { .. } | Error::Conflict(_) => {
+            Error::Exists { .. } | Error::Conflict(_) | Error::Undeletable(_) => {
                 Shape::text(ErrorCode::Denied, error.to_string()).status(StatusCode::CONFLICT)
             }
             Error::TooLarge { what, limit } => self.too_large(what, *limit),

@@ -230,6 +230,10 @@ impl From<Error> for Failure {
             | Error::SizeInvalid { .. }
             | Error::RangeInvalid { .. } => Self::bad_request(text),
             Error::Invalid(_) => Self::validation(vec![FieldError::custom("", "", &text)]),
+            Error::Undeletable(_) => Self::bad_request(text),
+            Error::NeededDeleteRefused { .. } => {
+                Self::validation(vec![FieldError::custom("PackageVersion", "needed", &text)])
+            }
             Error::StillNeeded { .. } => Self::text(StatusCode::CONFLICT, text),
             Error::TagProtected(refusal) if refusal.is_final() => {
                 Self::text(StatusCode::CONFLICT, text)

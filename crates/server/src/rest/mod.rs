@@ -36,6 +36,7 @@ mod routes;
 mod tag_rules;
 mod tags;
 mod turning;
+mod versions;
 mod views;
 
 use std::sync::Arc;

@@ -1,13 +1,16 @@
 //! Every operation of the REST API, in reading order: each noun declares its own.
 
 use super::operation::{Operations, Table};
-use super::{artifacts, attestations, explain, meta, package_access, packages, tag_rules, tags};
+use super::{
+    artifacts, attestations, explain, meta, package_access, packages, tag_rules, tags, versions,
+};
 
 /// The whole table.
 pub(crate) fn table() -> Table {
     let mut operations = Operations::default();
     meta::routes(&mut operations);
     packages::routes(&mut operations);
+    versions::routes(&mut operations);
     package_access::routes(&mut operations);
     explain::routes(&mut operations);
     tags::routes(&mut operations);

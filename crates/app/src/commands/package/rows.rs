@@ -127,6 +127,7 @@ pub(super) struct VersionRow {
     size: u64,
     created_at: String,
     updated_at: String,
+    withdrawn_at: Option<String>,
     deleted_at: Option<String>,
 }
 
@@ -142,6 +143,7 @@ impl From<&ListedVersion> for VersionRow {
             size: version.size,
             created_at: version.created_at.to_string(),
             updated_at: version.updated_at.to_string(),
+            withdrawn_at: version.withdrawn_at.map(|at| at.to_string()),
             deleted_at: version.deleted_at.map(|at| at.to_string()),
         }
     }

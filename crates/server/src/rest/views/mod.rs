@@ -3,19 +3,25 @@
 
 mod access;
 mod account;
+mod deletion;
 mod explanation;
 mod package;
 mod tag;
 mod tag_rule;
 mod urls;
+mod version;
 
 pub(super) use access::PackageAccessView;
 pub(super) use account::SimpleUser;
+pub(super) use deletion::{
+    BulkDeletionView, BulkRestorationView, DeleteRequest, DeletionView, FilterView, RestoreRequest,
+};
 pub(super) use explanation::ExplanationView;
 pub(super) use package::PackageView;
 pub(super) use tag::{TagChangeView, TagView};
 pub(super) use tag_rule::TagRuleView;
 pub(super) use urls::{Urls, part};
+pub(super) use version::VersionView;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
