@@ -23,6 +23,8 @@ use super::views::part;
 /// The longest body that stores an attestation, in bytes; `[registry] attestation_limit` bounds the
 /// bundle in it.
 const LONGEST: usize = 8 << 20;
+/// The longest list of digests, in bytes: room for as many as one request may name.
+const LONGEST_LIST: usize = 256 << 10;
 /// How many digests or numbers one request names at most (official description).
 const MOST: usize = 1024;
 
@@ -373,7 +375,7 @@ async fn repositories(
 async fn bulk_list(
     call: Call,
     Query(turning): Query<Turning>,
-    Json(body): Json<BulkList, LONGEST>,
+    Json(body): Json<BulkList, LONGEST_LIST>,
 ) -> Outcome {
     let Owner(owner) = call.owner().await?;
     let digests = digests(&body.subject_digests)?;
@@ -404,7 +406,7 @@ async fn bulk_list(
     })
 }
 
-async fn delete_request(call: Call, Json(body): Json<DeleteRequest, LONGEST>) -> Outcome {
+async fn delete_request(call: Call, Json(body): Json<DeleteRequest, LONGEST_LIST>) -> Outcome {
     let Owner(owner) = call.owner().await?;
     let registry = call.registry();
     match (body.subject_digests, body.attestation_ids) {

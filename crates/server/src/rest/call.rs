@@ -46,6 +46,11 @@ impl Situation {
             standing,
         }
     }
+
+    /// Who is calling.
+    pub(super) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 /// One request to one operation.
@@ -149,6 +154,8 @@ impl Call {
     pub(super) fn text(&self, name: &str) -> Result<&str, Failure> {
         let place = self.operation.parameters().position(|known| known == name);
         let value = place.and_then(|place| self.values.get(place));
+        // No name has a NUL in it, and PostgreSQL no place for one.
+        let value = value.filter(|value| !value.contains('\0'));
         value.map(String::as_str).ok_or(Failure::NOT_FOUND)
     }
 

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use naru_model::policy::Refusal;
 use naru_model::{Permission, Principal, Scope};
-use naru_registry::{Caller, Error};
+use naru_registry::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -146,8 +146,8 @@ impl Failure {
     }
 
     /// 403: the hour is used up.
-    pub(super) fn rate_limited(caller: &Caller, arrival: &Arrival) -> Self {
-        let message = match (&caller.principal, arrival.client) {
+    pub(super) fn rate_limited(principal: &Principal, arrival: &Arrival) -> Self {
+        let message = match (principal, arrival.client) {
             (Principal::User { user, .. }, _) => {
                 format!("API rate limit exceeded for user ID {user}.")
             }

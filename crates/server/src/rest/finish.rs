@@ -148,6 +148,13 @@ impl Finish {
         self.render(failure, None)
     }
 
+    /// Whether the client named what it has, instead of asking whether there is anything.
+    pub(super) fn names_entity_tags(&self) -> bool {
+        self.none_match
+            .as_deref()
+            .is_some_and(|list| list.trim() != "*")
+    }
+
     /// The end of whatever the router answered.
     pub(super) async fn finish(&self, response: axum::response::Response) -> Response<Body> {
         let (parts, body) = response.into_parts();

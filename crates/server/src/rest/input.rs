@@ -1,11 +1,14 @@
 //! Queries and bodies as types, and what is said of those that are none.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use bytes::Bytes;
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::State;
+use super::call::Situation;
 use super::error::{Failure, FieldError};
 
 /// The query of a request.
@@ -15,6 +18,11 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Failure> {
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(Failure::bad_request(
+                "A query must not contain NUL characters.",
+            ));
+        }
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         query
             .map(|axum::extract::Query(query)| Self(query))
@@ -39,10 +47,43 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<State> for Json<T, L
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &State) -> Result<Self, Failure> {
-        let bytes = axum::body::to_bytes(request.into_body(), LONGEST).await;
-        let bytes = bytes.map_err(|_| Failure::body_too_large(LONGEST))?;
+        let bytes = read(request, LONGEST).await?;
+        if holds_nul(&bytes) {
+            return Err(Failure::bad_request(
+                "Texts must not contain NUL characters.",
+            ));
+        }
         from_json(&bytes).map(Self)
     }
+}
+
+/// The body of a request. Nobody has a say without signing in, so nothing is read of those.
+async fn read(request: Request, longest: usize) -> Result<Bytes, Failure> {
+    let is_anonymous = request
+        .extensions()
+        .get::<Situation>()
+        .is_none_or(|situation| situation.caller().principal.is_anonymous());
+    if is_anonymous {
+        return Err(Failure::UNAUTHENTICATED);
+    }
+    let bytes = axum::body::to_bytes(request.into_body(), longest).await;
+    bytes.map_err(|_| Failure::body_too_large(longest))
+}
+
+/// Whether a text in the JSON holds the one character that PostgreSQL has no place for.
+fn holds_nul(json: &[u8]) -> bool {
+    let is_escaped = |at: usize| {
+        let before = json.get(..at).unwrap_or_default();
+        let backslashes = before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'\\')
+            .count();
+        backslashes % 2 == 1
+    };
+    json.windows(6)
+        .enumerate()
+        .any(|(at, part)| part == b"\\u0000" && !is_escaped(at))
 }
 
 /// As [`Json`], read straight from the text, so that parts of it can be kept as they came
@@ -53,10 +94,9 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<State> for Verbatim<
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &State) -> Result<Self, Failure> {
-        let bytes = axum::body::to_bytes(request.into_body(), LONGEST).await;
-        let bytes = bytes.map_err(|_| Failure::body_too_large(LONGEST))?;
+        let bytes = read(request, LONGEST).await?;
         let value = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => {
+            Category::Data => {
                 Failure::validation(vec![FieldError::invalid("", "", &error.to_string())])
             }
             _ => Failure::bad_request("Problems parsing JSON"),
@@ -72,19 +112,30 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     } else {
         bytes
     };
-    let value: serde_json::Value =
-        serde_json::from_slice(bytes).map_err(|_| Failure::bad_request("Problems parsing JSON"))?;
-    if !value.is_object() && !value.is_array() {
-        return Err(Failure::bad_request("Body should be a JSON object"));
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    let problem = || Failure::bad_request("Problems parsing JSON");
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // Straight into the type: a tree of values would be many times as large as the text.
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
-        Failure::validation(vec![FieldError::invalid(
-            "",
-            &field,
-            &error.inner().to_string(),
-        )])
-    })
+        let cause = error.inner();
+        match cause.classify() {
+            Category::Data if !is_structure(bytes) => {
+                Failure::bad_request("Body should be a JSON object")
+            }
+            Category::Data => {
+                let fault = FieldError::invalid("", &field, &cause.to_string());
+                Failure::validation(vec![fault])
+            }
+            Category::Io | Category::Syntax | Category::Eof => problem(),
+        }
+    })?;
+    reader.end().map_err(|_| problem())?;
+    Ok(value)
+}
+
+fn is_structure(json: &[u8]) -> bool {
+    let first = json.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'['))
 }
 
 /// Distinguishes a field that is absent from one that is `null`, in bodies that change a part of
@@ -122,6 +173,18 @@ mod tests {
     fn a_body_without_fields_may_be_left_out() {
         assert_eq!(read("").unwrap().name, None);
         assert_eq!(read("{\"unknown\":1}").unwrap().name, None);
+    }
+
+    #[test]
+    fn a_nul_is_found_however_many_backslashes_stand_before() {
+        for (text, holds) in [
+            (r#"{"name":"\u0000"}"#, true),
+            (r#"{"name":"\\u0000"}"#, false),
+            (r#"{"name":"\\\u0000"}"#, true),
+            (r#"{"name":"u0000"}"#, false),
+        ] {
+            assert_eq!(holds_nul(text.as_bytes()), holds, "{text}");
+        }
     }
 
     #[test]

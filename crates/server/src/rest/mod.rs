@@ -42,7 +42,8 @@ mod views;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use naru_model::{Moment, Principal};
 use naru_registry::authorization::Authorization;
 use naru_registry::credentials::{Door, Identity};
 use naru_registry::{BadCredential, Caller, Error, Registry};
@@ -116,32 +117,42 @@ impl Rest {
             return plain(StatusCode::FORBIDDEN, NO_USER_AGENT);
         }
         let mut finish = Finish::new(request.method(), headers, arrival, request_id);
+        let now = self.0.registry.now();
         let caller = match self.caller(headers, request_id).await {
             Ok(caller) => caller,
-            Err(failure) => return finish.failure(&failure),
+            Err(failure) => return finish.failure(&self.attempted(failure, arrival, now)),
         };
         finish.for_caller(&caller);
         if let Err(failure) = finish.check_version() {
             return finish.failure(&failure);
         }
         finish.expires(self.0.registry.token_expiry(&caller).await);
-        let now = self.0.registry.now();
         let is_free = base
             .strip(request.uri())
             .is_some_and(|uri| uri.path() == "/rate_limit");
         let cost = u64::from(!is_free);
-        let standing = self.0.limiter.ask(&caller, arrival, now, cost);
+        let standing = self.0.limiter.take(&caller, arrival, now, cost);
         finish.rate(standing);
         if standing.is_some_and(|standing| standing.is_exceeded()) {
-            return finish.failure(&Failure::rate_limited(&caller, arrival));
+            return finish.failure(&Failure::rate_limited(&caller.principal, arrival));
         }
         let situation = Situation::new(caller.clone(), arrival.clone(), base, standing);
         let response = self.route(situation, base, request).await;
         let response = finish.finish(response).await;
-        if response.status() != StatusCode::NOT_MODIFIED && !is_free {
-            self.0.limiter.count(&caller, arrival, now);
+        let is_known = response.status() == StatusCode::NOT_MODIFIED && finish.names_entity_tags();
+        if is_known && !caller.principal.is_anonymous() {
+            self.0.limiter.give_back(&caller, arrival, now, cost);
         }
         response
+    }
+
+    /// A credential that is of no use counts too, or it could be guessed without end.
+    fn attempted(&self, failure: Failure, arrival: &Arrival, now: Moment) -> Failure {
+        let is_attempt = failure.status() == StatusCode::UNAUTHORIZED;
+        if is_attempt && self.0.limiter.take_attempt(arrival, now) {
+            return Failure::rate_limited(&Principal::ANONYMOUS, arrival);
+        }
+        failure
     }
 
     async fn route(
@@ -154,6 +165,10 @@ impl Rest {
         match base.strip(&parts.uri) {
             Some(uri) => parts.uri = uri,
             None => return error::into_response(Failure::NOT_FOUND),
+        }
+        // So that both have the same entity tag; hyper leaves the body out.
+        if parts.method == Method::HEAD {
+            parts.method = Method::GET;
         }
         parts.extensions.insert(situation);
         let request = Request::from_parts(parts, axum::body::Body::new(body));

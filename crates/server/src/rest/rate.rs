@@ -102,30 +102,41 @@ impl Limiter {
         Self { settings, windows }
     }
 
-    /// How the caller stands; `None` where nothing is counted.
-    pub(super) fn ask(
+    /// Counts a request of `cost` before anything is done for it, so that requests that come at
+    /// once cannot all find room. Answers how the caller stood; `None` where nothing is counted.
+    pub(super) fn take(
         &self,
         caller: &Caller,
         arrival: &Arrival,
         now: Moment,
         cost: u64,
     ) -> Option<Standing> {
-        let (counted, limit) = self.counted(caller, arrival)?;
+        let (counted, limit) = self.counted(&caller.principal, arrival)?;
         let window = self.window(counted, now);
         Some(Standing {
             limit,
-            used: window.used.load(Ordering::Relaxed),
+            used: window.used.fetch_add(cost, Ordering::Relaxed),
             cost,
             reset: window.reset,
         })
     }
 
-    /// Counts one request.
-    pub(super) fn count(&self, caller: &Caller, arrival: &Arrival, now: Moment) {
-        if let Some((counted, _)) = self.counted(caller, arrival) {
+    /// Counts an attempt with a credential that is of no use, for the address that it came from.
+    /// Answers whether there were too many.
+    pub(super) fn take_attempt(&self, arrival: &Arrival, now: Moment) -> bool {
+        let Some((counted, limit)) = self.counted(&Principal::ANONYMOUS, arrival) else {
+            return false;
+        };
+        let used = &self.window(counted, now).used;
+        used.fetch_add(1, Ordering::Relaxed) >= limit
+    }
+
+    /// Gives back what a request cost that told its caller nothing new.
+    pub(super) fn give_back(&self, caller: &Caller, arrival: &Arrival, now: Moment, cost: u64) {
+        if let Some((counted, _)) = self.counted(&caller.principal, arrival) {
             self.window(counted, now)
                 .used
-                .fetch_add(1, Ordering::Relaxed);
+                .fetch_sub(cost, Ordering::Relaxed);
         }
     }
 
@@ -145,12 +156,12 @@ impl Limiter {
         window
     }
 
-    fn counted(&self, caller: &Caller, arrival: &Arrival) -> Option<(Counted, u64)> {
+    fn counted(&self, principal: &Principal, arrival: &Arrival) -> Option<(Counted, u64)> {
         let settings = &self.settings;
         if !settings.rate_limit {
             return None;
         }
-        match &caller.principal {
+        match principal {
             Principal::User { user, .. } => {
                 Some((Counted::User(*user), settings.user_requests_per_hour))
             }
