@@ -26,6 +26,7 @@ const NEEDS: &[Need] = &[
     need("/usr/share/doc/libc6-dev", "libc6-dev"),
     need("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
     need("curl", "curl"),
+    need("pgrep", "procps"),
     need("shellcheck", "shellcheck"),
     // Databases and object stores
     need("/usr/share/doc/postgresql", "postgresql"),

@@ -11,6 +11,16 @@
 //!
 //! [`support`] starts the servers, makes images from nothing, and runs commands.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
+)]
+
 mod buildah;
 mod containerd;
 mod cosign;

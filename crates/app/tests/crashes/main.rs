@@ -3,10 +3,20 @@
 //! - [`ledger`]: what each client began, and what was acknowledged to it
 //! - [`load`]: the clients: they push in every way there is, move tags, delete
 //! - [`witness`]: what the restarted server shows, against the ledgers
-//! - [`wire`]: requests
+//! - [`wire`]: sends what they ask
 //!
 //! The law: acknowledged ⊆ visible ⊆ begun, and every byte is what its digest says.
 //! `NARU_CRASH_ROUNDS` says how often the server is killed, `NARU_CRASH_SEED` repeats a run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
+)]
 
 mod ledger;
 mod load;

@@ -160,7 +160,7 @@ impl Container {
 
     /// Everything it said.
     pub(crate) fn logs(&self) -> String {
-        let logs = output(&mut &mut self.docker(&["logs", &self.name]));
+        let logs = output(&mut self.docker(&["logs", &self.name]));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         text(&logs.stdout) + &text(&logs.stderr)
     }
