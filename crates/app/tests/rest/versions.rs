@@ -443,3 +443,59 @@ fn a_token_without_the_scope_is_told_which_one() {
     let refused = plain().api("DELETE", &path).signed(&reading).send();
     assert!(refused.expect(403).message().contains("delete:packages"));
 }
+
+#[test]
+fn the_command_line_previews_a_delete_and_refuses_what_is_needed() {
+    let package = Package::new("rest-cli");
+    package.image(Some("other"), "other");
+    let (release, children) = built(&package, Some("1"), "release");
+    let child = children.first().unwrap();
+    let target = format!("{}/app", package.login);
+    let by_digest = format!("{target}@{}", child.digest);
+    let refused = run(&["package", "delete", &by_digest]).unwrap_err();
+    assert!(refused.contains(&release.digest), "{refused}");
+    let by_tag = format!("{target}:1");
+    let all = ["package", "delete", &by_tag, "--cascade", "all"];
+    let preview = run(&[&all[..], &["--dry-run", "--json"]].concat()).unwrap();
+    let preview: Value = serde_json::from_str(&preview).unwrap();
+    let fates = preview.as_array().unwrap();
+    assert!(
+        fates.iter().all(|one| one["fate"] == "deleted"),
+        "{preview}"
+    );
+    assert_eq!(fates.len(), 5);
+    assert!(package.is_served(&release), "nothing changed");
+    run(&all).unwrap();
+    soon(|| !package.is_served(&release) && !package.is_served(child));
+    let deleted = run(&["package", "versions", &target, "--deleted"]).unwrap();
+    assert_eq!(deleted.lines().count(), 5);
+    let restored = format!("{target}@{}", release.digest);
+    run(&["package", "restore", &restored]).unwrap();
+    soon(|| package.is_served(&release) && package.is_served(child));
+    let number = package.id(&release).to_string();
+    run(&["package", "delete", &target, "--version", &number]).unwrap();
+    soon(|| !package.is_served(&release) && package.is_served(child));
+}
+
+/// What a command does beside the server shows within a second, or five on another replica.
+#[track_caller]
+fn soon(is_so: impl Fn() -> bool) {
+    for _ in 0..60 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("not within six seconds");
+}
+
+/// Runs a command beside the server: what it printed, or what it said.
+fn run(arguments: &[&str]) -> Result<String, String> {
+    let mut command = plain().process.command();
+    let done = command.args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    match done.status.success() {
+        true => Ok(text(&done.stdout)),
+        false => Err(text(&done.stderr)),
+    }
+}

@@ -32,18 +32,16 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
                           WHERE r.package_id = links.package_id AND r.digest = links.digest
                             AND v.deleted_at IS NULL)";
-    FREED_BYTES = "SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) AS n
-        FROM blobs b
-        WHERE b.digest IN (SELECT digest FROM version_blobs WHERE version_id {{IN $2}})
-          AND NOT EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
-                          WHERE r.package_id = $1 AND r.digest = b.digest
-                            AND v.deleted_at IS NULL AND NOT v.id {{IN $2}})
-          AND NOT EXISTS (SELECT 1 FROM links l JOIN packages p ON p.id = l.package_id
-                              JOIN version_blobs r
-                                  ON r.package_id = l.package_id AND r.digest = l.digest
-                              JOIN versions v ON v.id = r.version_id
-                          WHERE l.digest = b.digest AND l.package_id <> $1 AND p.owner_id = $3
-                            AND p.deleted_at IS NULL AND v.deleted_at IS NULL)";
+    FREED_BYTES = "SELECT CAST(
+            COALESCE((SELECT SUM(size) FROM versions WHERE id {{IN $1}}), 0)
+            + COALESCE((SELECT SUM(b.size) FROM blobs b
+                WHERE b.digest IN (SELECT digest FROM version_blobs WHERE version_id {{IN $1}})
+                  AND NOT EXISTS (SELECT 1 FROM links l JOIN packages p ON p.id = l.package_id
+                        JOIN version_blobs r ON r.package_id = l.package_id AND r.digest = l.digest
+                        JOIN versions v ON v.id = r.version_id
+                    WHERE l.owner_id = $2 AND l.digest = b.digest AND p.deleted_at IS NULL
+                      AND v.deleted_at IS NULL AND NOT v.id {{IN $1}})), 0)
+            AS BIGINT) AS n";
 }
 
 /// Takes listed versions out of the lists, while they stay served.
@@ -169,19 +167,14 @@ pub async fn hide_lost_blobs(
     Ok(())
 }
 
-/// How many bytes of blobs no served version of the owner would need without `versions`, each blob
-/// once.
+/// How many bytes nothing of the owner would need without `versions`: their manifests, and blobs
+/// that no other served version of a live package has, each once.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn freed_bytes(
-    conn: &mut Conn,
-    owner: AccountId,
-    package: PackageId,
-    versions: &[VersionId],
-) -> Result<u64> {
+pub async fn freed_bytes(conn: &mut Conn, owner: AccountId, versions: &[VersionId]) -> Result<u64> {
     let versions = numbers(versions);
-    let args = [package.into(), versions.as_slice().into(), owner.into()];
+    let args = [versions.as_slice().into(), owner.into()];
     let bytes: i64 = conn.one(FREED_BYTES, &args).await?;
     Ok(u64::try_from(bytes).unwrap_or(0))
 }

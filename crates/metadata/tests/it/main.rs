@@ -17,6 +17,7 @@ mod facts;
 mod group_commit;
 mod home;
 mod jobs;
+mod plans;
 mod schema;
 mod seam;
 mod statements;

@@ -21,8 +21,8 @@ pub struct Deletion {
     /// Every version that it concerns: those asked for, then what goes along, then what nothing
     /// keeps any more.
     pub versions: Vec<PlannedVersion>,
-    /// How many bytes of blobs no other version of the owner needs: they are free when the time in
-    /// the bin is over.
+    /// How many bytes of manifests and blobs nothing else of the owner needs: they are free when the
+    /// time in the bin is over.
     pub freed_bytes: u64,
 }
 
@@ -157,7 +157,7 @@ pub(super) async fn plan(conn: &mut Conn, package: &Authorized, wish: Wish) -> R
     let keepers = keepers(conn, package_id, &scope, &change).await?;
     let mut versions = scope.judge(&keepers, wish.refuse_needed);
     name_tags(conn, &mut versions).await?;
-    summed(conn, package.owner(), package_id, versions).await
+    summed(conn, package.owner(), versions).await
 }
 
 /// What deleting one version does, whatever keeps it; the bytes are not counted.
@@ -411,7 +411,6 @@ async fn name_tags(conn: &mut Conn, versions: &mut [PlannedVersion]) -> Result<(
 async fn summed(
     conn: &mut Conn,
     owner: AccountId,
-    package: PackageId,
     versions: Vec<PlannedVersion>,
 ) -> Result<Deletion> {
     let deletion = Deletion {
@@ -423,7 +422,7 @@ async fn summed(
         return Ok(deletion);
     }
     Ok(Deletion {
-        freed_bytes: versions::freed_bytes(conn, owner, package, &gone).await?,
+        freed_bytes: versions::freed_bytes(conn, owner, &gone).await?,
         ..deletion
     })
 }

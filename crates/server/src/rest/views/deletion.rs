@@ -81,7 +81,8 @@ impl From<FilterView> for VersionFilter {
 pub(crate) struct DeletionView {
     /// Every version that it concerns.
     versions: Vec<FateView>,
-    /// How many bytes no other version of the owner needs: free when the time in the bin is over.
+    /// How many bytes of manifests and blobs nothing else of the owner needs: free when the time in
+    /// the bin is over.
     freed_bytes: u64,
 }
 
