@@ -1,5 +1,5 @@
 //! The generated parts of the reference pages of the handbook: every command with its flags, every
-//! setting with its default. They stand between two marks in pages that are otherwise written by
+//! setting with its default, every operation of the REST API. They stand between two marks in pages that are otherwise written by
 //! hand, and a test fails when they are out of date.
 //!
 //! - `commands`: what clap knows;
@@ -17,6 +17,8 @@ pub enum Page {
     CommandLine,
     /// Every setting.
     Configuration,
+    /// Every operation of the REST API.
+    RestApi,
 }
 
 /// What the generated part stands between.
@@ -25,7 +27,7 @@ const END: &str = "<!-- to here -->";
 
 impl Page {
     /// All pages.
-    pub const ALL: [Self; 2] = [Self::CommandLine, Self::Configuration];
+    pub const ALL: [Self; 3] = [Self::CommandLine, Self::Configuration, Self::RestApi];
 
     /// The name of its file in `docs/reference`.
     #[must_use]
@@ -33,6 +35,7 @@ impl Page {
         match self {
             Self::CommandLine => "command-line.md",
             Self::Configuration => "configuration.md",
+            Self::RestApi => "rest-api.md",
         }
     }
 
@@ -40,6 +43,7 @@ impl Page {
         match self {
             Self::CommandLine => commands::all(),
             Self::Configuration => settings::all(),
+            Self::RestApi => naru_server::reference_tables(),
         }
     }
 

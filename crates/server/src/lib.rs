@@ -19,5 +19,5 @@ pub mod site;
 
 pub use hosts::HostSettings;
 pub use metrics::Metrics;
-pub use rest::RestSettings;
+pub use rest::{RestSettings, reference_tables};
 pub use site::{Site, SiteDoor, SiteSettings};

@@ -10,6 +10,7 @@
 //! | `/token` | the token endpoint of the container registry |
 //! | `/livez`, `/readyz` | is the process alive, can it serve (here unless an internal listener is configured) |
 //! | `/metrics` | figures, to administrators of the instance (free on the internal listener) |
+//! | `/docs/rest` | the reference of the REST API |
 //! | `/` | a page that says what this is |
 
 use std::convert::Infallible;
@@ -195,6 +196,11 @@ impl Site {
         if let Some(base) = arrival.rest.filter(|base| base.covers(path)) {
             let rest = &parts.rest;
             return rest.answer(&arrival, base, request_id, request).await;
+        }
+        if matches!(*request.method(), Method::GET | Method::HEAD)
+            && let Some(page) = parts.rest.page(&arrival, &request)
+        {
+            return page;
         }
         match (path, request.method()) {
             ("/token", _) => {

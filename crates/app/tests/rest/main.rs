@@ -39,5 +39,6 @@ mod meta;
 mod package;
 mod package_access;
 mod packages;
+mod reference;
 mod tags;
 mod versions;

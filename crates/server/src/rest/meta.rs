@@ -20,7 +20,7 @@ pub(super) fn routes(operations: &mut Operations) {
         .id("meta/root")
         .summary("API root")
         .description("Where things are. Some of the addresses lead to what Naru does not have.")
-        .answers::<BTreeMap<String, String>>(200, "Addresses by name")
+        .answers::<Root>(200, "Addresses by name")
         .refuses(&[401]);
     operations
         .get("/meta", meta)
@@ -46,7 +46,7 @@ pub(super) fn routes(operations: &mut Operations) {
         .own("meta/get-description")
         .summary("Get the description of this API")
         .description("OpenAPI 3.1, made from the operations themselves.")
-        .answers::<serde_json::Value>(200, "The description")
+        .answers::<OpenApiDocument>(200, "The description")
         .refuses(&[401]);
     operations
         .post(
@@ -61,6 +61,28 @@ pub(super) fn routes(operations: &mut Operations) {
         )
         .ends(201, "Never")
         .refuses(&[401]);
+}
+
+/// Addresses of the API, some of them with places in braces (RFC 6570), by name.
+#[derive(Serialize, ToSchema)]
+struct Root {
+    #[serde(flatten)]
+    addresses: BTreeMap<&'static str, String>,
+}
+
+/// An OpenAPI document.
+#[derive(ToSchema)]
+#[schema(as = OpenApi)]
+#[expect(dead_code, reason = "it describes what the document describes itself")]
+struct OpenApiDocument {
+    /// The version of OpenAPI.
+    openapi: String,
+    #[schema(value_type = Object)]
+    info: (),
+    #[schema(value_type = Object)]
+    paths: (),
+    #[schema(value_type = Object)]
+    components: (),
 }
 
 /// The addresses of the root, by the names that the vendor gives them.
@@ -139,16 +161,16 @@ async fn root(call: Call) -> Outcome {
     let named = ADDRESSES
         .iter()
         .filter(|(name, _)| !(is_new && LEFT.contains(name)));
-    let mut root: BTreeMap<&str, String> = named
+    let mut addresses: BTreeMap<&'static str, String> = named
         .map(|(name, path)| (*name, format!("{}{path}", urls.api)))
         .collect();
     let connections = format!(
         "{}/settings/connections/applications{{/client_id}}",
         urls.web
     );
-    root.insert("current_user_authorizations_html_url", connections);
-    root.insert("documentation_url", format!("{}/docs/rest", urls.web));
-    call.ok(&root)
+    addresses.insert("current_user_authorizations_html_url", connections);
+    addresses.insert("documentation_url", format!("{}/docs/rest", urls.web));
+    call.ok(&Root { addresses })
 }
 
 /// What this instance is.

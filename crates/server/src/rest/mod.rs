@@ -8,7 +8,8 @@
 //! - the nouns: [`packages`] and its like, each with its handlers and its lines of the table;
 //! - [`views`]: what they answer with;
 //! - [`error`]: how the outcomes of use cases look here;
-//! - [`finish`], [`rate`]: what all answers have in common.
+//! - [`finish`], [`rate`]: what all answers have in common;
+//! - `document`, [`reference`]: what the API says of itself, for programs and for people.
 //!
 //! A handler has three movements: the request is read into types, one use case is called, a view
 //! is rendered. It knows nothing of roles.
@@ -32,6 +33,7 @@ mod package_access;
 mod packages;
 mod paging;
 mod rate;
+mod reference;
 mod routes;
 mod tag_rules;
 mod tags;
@@ -60,8 +62,16 @@ use error::Failure;
 use finish::Finish;
 use operation::Table;
 use rate::Limiter;
+use reference::Pages;
+use views::Urls;
 
 pub use rate::RestSettings;
+
+/// The tables of the handbook's page about the REST API: every operation, with its scopes.
+#[must_use]
+pub fn reference_tables() -> String {
+    reference::tables(&routes::table())
+}
 
 /// The REST API over one registry. Cheap to clone.
 #[derive(Clone)]
@@ -71,6 +81,7 @@ struct Parts {
     registry: Arc<Registry>,
     router: axum::Router,
     limiter: Limiter,
+    pages: Pages,
 }
 
 /// What handlers are given besides the call.
@@ -84,11 +95,13 @@ pub(crate) struct State {
 impl Rest {
     /// The face over `registry`.
     pub(crate) fn new(registry: Arc<Registry>, settings: RestSettings) -> Self {
+        let table = routes::table();
+        let pages = Pages::new(&table);
         let Table {
             router,
             operations,
             schemas,
-        } = routes::table();
+        } = table;
         let state = State {
             registry: Arc::clone(&registry),
             document: Arc::new(document::document(&operations, &schemas)),
@@ -101,7 +114,26 @@ impl Rest {
             registry,
             router,
             limiter: Limiter::new(settings),
+            pages,
         }))
+    }
+
+    /// The reference of the API for people, and its style sheet; `None` for other paths.
+    pub(crate) fn page(
+        &self,
+        arrival: &Arrival,
+        request: &Request<RequestBody>,
+    ) -> Option<Response<Body>> {
+        let query = request.uri().query().unwrap_or_default();
+        match request.uri().path() {
+            reference::PATH => {
+                let base = arrival.rest.unwrap_or(RestBase::Path);
+                let urls = Urls::new(arrival, base);
+                Some(self.0.pages.answer(query, request.headers(), &urls))
+            }
+            reference::STYLE_PATH => Some(reference::style(request.headers())),
+            _ => None,
+        }
     }
 
     /// Answers a request whose path begins with `base`.

@@ -17,7 +17,7 @@ use http::Method;
 use naru_model::Scope;
 use utoipa::openapi::path::{Operation as Documented, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{Array, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Array, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 use utoipa::{IntoParams, ToSchema};
 
@@ -340,6 +340,13 @@ pub(crate) const fn refusal(status: u16) -> &'static str {
 
 /// Keeps the type's schema by its name, and answers a reference to it.
 fn named<V: ToSchema>(schemas: &mut BTreeMap<String, RefOr<Schema>>) -> RefOr<Schema> {
+    // A text or a number is said where it is used.
+    if let RefOr::T(Schema::Object(object)) = V::schema()
+        && object.properties.is_empty()
+        && object.schema_type != SchemaType::Type(Type::Object)
+    {
+        return V::schema();
+    }
     let name = V::name().into_owned();
     let mut others = Vec::new();
     V::schemas(&mut others);
