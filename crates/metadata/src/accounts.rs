@@ -120,11 +120,16 @@ statements! {
     LIST = concat!("SELECT ", account_columns!(), " FROM accounts a
         WHERE a.kind = $1 AND a.deleted_at IS NULL
         ORDER BY a.login_key LIMIT $2 OFFSET $3");
+    AFTER = concat!("SELECT ", account_columns!(), " FROM accounts a
+        WHERE a.id > $1 AND a.deleted_at IS NULL ORDER BY a.id LIMIT $2");
+    MANY = concat!("SELECT ", account_columns!(), " FROM accounts a
+        WHERE a.id {{IN $1}} AND a.deleted_at IS NULL");
     ADMINISTRATORS = "SELECT a.id FROM accounts a
         WHERE a.kind = 'user' AND a.site_admin = 1 AND a.deleted_at IS NULL
             AND a.suspended_at IS NULL
         ORDER BY a.id {{FOR UPDATE}}";
     SET_PASSWORD = "UPDATE accounts SET password_hash = $2, updated_at = $3 WHERE id = $1";
+    SET_NAME = "UPDATE accounts SET name = $2, updated_at = $3 WHERE id = $1";
     SET_SUSPENDED = "UPDATE accounts SET suspended_at = $2, updated_at = $3 WHERE id = $1";
     SET_SITE_ADMIN = "UPDATE accounts SET site_admin = $2, updated_at = $3 WHERE id = $1";
     SET_PACKAGES = "UPDATE accounts SET members_create_public = $2, members_create_internal = $3,
@@ -288,6 +293,23 @@ pub async fn organizations(conn: &mut Conn, limit: i64, offset: i64) -> Result<V
     .await
 }
 
+/// Users and organizations in the order in which they were made, after this one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn after(conn: &mut Conn, account: AccountId, limit: i64) -> Result<Vec<Account>> {
+    conn.all(AFTER, &[account.into(), limit.into()]).await
+}
+
+/// The accounts with these numbers, in no particular order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn many(conn: &mut Conn, accounts: &[AccountId]) -> Result<Vec<Account>> {
+    let numbers: Vec<i64> = accounts.iter().map(|account| account.get()).collect();
+    conn.all(MANY, &[numbers.as_slice().into()]).await
+}
+
 /// How many users administer the instance and are not suspended. Inside a transaction none of them
 /// can stop being one before it ends, so that two who demote each other do not both succeed.
 ///
@@ -309,6 +331,21 @@ pub async fn set_password_hash(
     now: Moment,
 ) -> Result<()> {
     conn.execute(SET_PASSWORD, &[user.into(), hash.into(), now.into()])
+        .await?;
+    Ok(())
+}
+
+/// Sets what an account is called.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_name(
+    conn: &mut Conn,
+    account: AccountId,
+    name: Option<&str>,
+    now: Moment,
+) -> Result<()> {
+    conn.execute(SET_NAME, &[account.into(), name.into(), now.into()])
         .await?;
     Ok(())
 }

@@ -6,12 +6,12 @@
 
 use naru_model::policy::{
     AccountFacts, Caller, ExistingPackage, Owner, PackageFacts, RepositoryFacts, RepositoryState,
-    WorkflowRepository,
+    TeamFacts, TeamState, WorkflowRepository,
 };
 use naru_model::{
     AccountId, AccountName, Moment, Package, PackageId, PackageName, PackagePath, PackageSettings,
     PackageState, PackageType, Principal, Repository, RepositoryId, RepositoryPath, RepositoryRole,
-    Role, Team, TeamId, User, Visibility,
+    Role, Team, TeamId, TeamSlug, User, Visibility,
 };
 
 use crate::accounts::account_columns;
@@ -19,7 +19,7 @@ use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
 use crate::page::{Cursor, Page};
 use crate::repositories::repository_columns;
-use crate::teams::team_columns;
+use crate::teams::{in_team, team_columns};
 
 /// The account `o` of the path, `$1` being its name: nothing or one row beside everything else.
 macro_rules! from_owner {
@@ -63,17 +63,22 @@ macro_rules! caller_columns {
 /// The caller's explicit roles in the repository `r`, as ranks that can be compared.
 macro_rules! repository_role_columns {
     () => {
-        "(SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 5 WHEN 'maintain' THEN 4
+        concat!(
+            "(SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 5 WHEN 'maintain' THEN 4
                     WHEN 'write' THEN 3 WHEN 'triage' THEN 2 ELSE 1 END) AS BIGINT)
                 FROM repository_users x
                 WHERE x.repository_id = r.id AND x.user_id = $2) AS user_rank,
             (SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 5 WHEN 'maintain' THEN 4
                     WHEN 'write' THEN 3 WHEN 'triage' THEN 2 ELSE 1 END) AS BIGINT)
                 FROM repository_teams x
-                    JOIN team_members tm ON tm.team_id = x.team_id AND tm.user_id = $2
-                WHERE x.repository_id = r.id) AS team_rank"
+                WHERE x.repository_id = r.id AND ",
+            in_team!("x.team_id", "$2"),
+            ") AS team_rank"
+        )
     };
 }
+
+pub(crate) use repository_role_columns;
 
 /// The repository `r` that the package `p` follows: the linked one, on the legacy registry the one
 /// in its name. `REPO/IMAGE` has one slash; trimming everything else from the right leaves `REPO/`.
@@ -160,14 +165,16 @@ macro_rules! readable_by_user {
                     AND (EXISTS (SELECT 1 FROM package_users g
                             WHERE g.package_id = p.id AND g.user_id = $1)
                         OR EXISTS (SELECT 1 FROM package_teams g
-                            JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $1
-                            WHERE g.package_id = p.id)))
+                            WHERE g.package_id = p.id AND ",
+            in_team!("g.team_id", "$1"),
+            ")))
                 OR ((p.package_type = 'docker' OR p.inherit_access = 1)
                     AND (EXISTS (SELECT 1 FROM repository_users c
                             WHERE c.repository_id = r.id AND c.user_id = $1)
                         OR EXISTS (SELECT 1 FROM repository_teams c
-                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $1
-                            WHERE c.repository_id = r.id))))"
+                            WHERE c.repository_id = r.id AND ",
+            in_team!("c.team_id", "$1"),
+            "))))"
         )
     };
 }
@@ -254,8 +261,7 @@ statements! {
             (SELECT CAST(MAX(CASE x.role WHEN 'admin' THEN 3 WHEN 'write' THEN 2 ELSE 1 END)
                     AS BIGINT)
                 FROM package_teams x
-                    JOIN team_members tm ON tm.team_id = x.team_id AND tm.user_id = $2
-                WHERE x.package_id = p.id) AS team_grant,
+                WHERE x.package_id = p.id AND ", in_team!("x.team_id", "$2"), ") AS team_grant,
             CASE WHEN EXISTS (SELECT 1 FROM retired_names n
                     WHERE n.owner_key = $1 AND n.package_type = $4 AND n.name = $5
                         AND n.kept_for <> COALESCE(o.id, 0))
@@ -282,6 +288,13 @@ statements! {
         ", from_owner!(), join_caller!(),
         "LEFT JOIN repositories r ON r.owner_id = o.id AND r.name_key = $4
                 AND r.deleted_at IS NULL");
+    TEAM_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), ",
+            t.id AS team_id, t.privacy, tm.role AS team_role,
+            CASE WHEN ", in_team!("t.id", "$2"), "
+                THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS includes_caller
+        ", from_owner!(), join_caller!(),
+        "LEFT JOIN teams t ON t.organization_id = o.id AND t.slug = $4
+            LEFT JOIN team_members tm ON tm.team_id = t.id AND tm.user_id = $2");
     PACKAGE_PATH = "SELECT p.package_type, o.login, p.name
         FROM packages p JOIN accounts o ON o.id = p.owner_id
         WHERE p.id = $1 AND p.deleted_at IS NULL AND o.deleted_at IS NULL";
@@ -307,14 +320,14 @@ statements! {
                     AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
                         WHERE m.organization_id = o.id AND m.user_id = $5))
                     AND EXISTS (SELECT 1 FROM package_teams g
-                        JOIN team_members tm ON tm.team_id = g.team_id AND tm.user_id = $5
-                        WHERE g.package_id = p.id AND g.role = 'admin'))
+                        WHERE g.package_id = p.id AND g.role = 'admin' AND ",
+                        in_team!("g.team_id", "$5"), "))
                 OR ((p.package_type = 'docker' OR p.inherit_access = 1)
                     AND (EXISTS (SELECT 1 FROM repository_users c
                             WHERE c.repository_id = r.id AND c.user_id = $5 AND c.role = 'admin')
                         OR EXISTS (SELECT 1 FROM repository_teams c
-                            JOIN team_members tm ON tm.team_id = c.team_id AND tm.user_id = $5
-                            WHERE c.repository_id = r.id AND c.role = 'admin'))))"));
+                            WHERE c.repository_id = r.id AND c.role = 'admin' AND ",
+                            in_team!("c.team_id", "$5"), "))))"));
     RESTORABLE_BY_WORKFLOW = deleted!(concat!(registry_takes_changes!(), "
             AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
                 WHERE w.id = $5 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
@@ -417,6 +430,27 @@ pub async fn repository_facts(
     conn.one(REPOSITORY_FACTS, &args).await
 }
 
+/// Everything that a decision about a team of the organization `name` needs to know, in one
+/// question.
+///
+/// # Errors
+/// Those of the database.
+pub async fn team_facts(
+    conn: &mut Conn,
+    principal: &Principal,
+    name: &AccountName,
+    slug: &TeamSlug,
+) -> Result<TeamFacts> {
+    let (user, workflow) = ids(principal);
+    let args = [
+        name.key().into(),
+        user.into(),
+        workflow.into(),
+        slug.as_str().into(),
+    ];
+    conn.one(TEAM_FACTS, &args).await
+}
+
 /// What there is to know about the caller, seen from nowhere in particular: for decisions about the
 /// instance.
 ///
@@ -466,6 +500,28 @@ impl FromRow for AccountFacts {
             caller: caller(row)?,
         })
     }
+}
+
+impl FromRow for TeamFacts {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            organization: owner(row)?,
+            team: team(row)?,
+            caller: caller(row)?,
+        })
+    }
+}
+
+fn team(row: &Row) -> Result<Option<TeamState>> {
+    let Some(id) = row.get("team_id")? else {
+        return Ok(None);
+    };
+    Ok(Some(TeamState {
+        id,
+        privacy: row.word("privacy")?,
+        role: row.optional_word("team_role")?,
+        includes_caller: row.get("includes_caller")?,
+    }))
 }
 
 impl FromRow for RepositoryFacts {
@@ -558,7 +614,7 @@ fn repository_role(
 }
 
 /// The role at a rank, 1 being the least.
-fn rank<T: Copy>(row: &Row, column: &'static str, roles: &[T]) -> Result<Option<T>> {
+pub(crate) fn rank<T: Copy>(row: &Row, column: &'static str, roles: &[T]) -> Result<Option<T>> {
     let Some(rank) = row.get::<Option<u64>>(column)? else {
         return Ok(None);
     };

@@ -9,8 +9,15 @@ mod error;
 mod settings;
 
 pub mod accounts;
+pub mod collaborators;
 pub mod grants;
+pub mod members;
+pub mod organizations;
+pub mod profiles;
+pub mod readmes;
 pub mod repositories;
+pub mod repository_lists;
+pub mod team_trees;
 pub mod teams;
 pub mod tokens;
 
@@ -51,6 +58,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         artifacts::STATEMENTS,
         attestations::STATEMENTS,
         changes::STATEMENTS,
+        collaborators::STATEMENTS,
         checks::STATEMENTS,
         collector::STATEMENTS,
         db::migrate::STATEMENTS,
@@ -60,14 +68,20 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         instance::STATEMENTS,
         jobs::STATEMENTS,
         links::STATEMENTS,
+        members::STATEMENTS,
+        organizations::STATEMENTS,
         packages::STATEMENTS,
         quotas::STATEMENTS,
+        profiles::STATEMENTS,
+        readmes::STATEMENTS,
         repositories::STATEMENTS,
+        repository_lists::STATEMENTS,
         signing_keys::STATEMENTS,
         statistics::STATEMENTS,
         tag_history::STATEMENTS,
         tag_rules::STATEMENTS,
         tags::STATEMENTS,
+        team_trees::STATEMENTS,
         teams::STATEMENTS,
         tokens::STATEMENTS,
         uploads::STATEMENTS,

@@ -69,6 +69,30 @@ impl<T> Page<T> {
         let next = last.map(|last| Cursor::after(number(last), cursor.limit));
         Self { items, next }
     }
+
+    /// Cuts rows of a list that is counted and not numbered: the next page leaves out those that
+    /// came before.
+    pub(crate) fn cut_counted(mut items: Vec<T>, cursor: Cursor) -> Self {
+        let more = items.len() > cursor.limit;
+        items.truncate(cursor.limit);
+        let next = Cursor {
+            after: None,
+            skip: cursor.skip.saturating_add(cursor.limit),
+            limit: cursor.limit,
+        };
+        Self {
+            items,
+            next: more.then_some(next),
+        }
+    }
+
+    /// The same page of what is made from each row.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(make).collect(),
+            next: self.next,
+        }
+    }
 }
 
 /// Where a page of a list that is read in both directions begins.
@@ -150,6 +174,19 @@ mod tests {
         let page = Page::cut(vec![9, 7, 4], Cursor::first(2), |number| *number);
         assert_eq!(page.items, [9, 7]);
         assert_eq!(page.next, Some(Cursor::after(7, 2)));
+    }
+
+    #[test]
+    fn a_page_that_is_counted_says_how_many_came_before_the_next_one() {
+        let cursor = Cursor {
+            after: None,
+            skip: 4,
+            limit: 2,
+        };
+        let page = Page::cut_counted(vec!['e', 'f', 'g'], cursor);
+        assert_eq!(page.items, ['e', 'f']);
+        assert_eq!(page.next.map(|next| next.skip), Some(6));
+        assert_eq!(Page::cut_counted(vec!['e'], cursor).next, None);
     }
 
     #[test]

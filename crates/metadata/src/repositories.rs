@@ -8,13 +8,14 @@ use naru_model::{
 use crate::accounts::{RoleOf, account_columns};
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::{Error, Result};
+use crate::page::{Cursor, Page};
 use crate::teams::team_columns;
 
 /// What [`Repository`] is read from.
 macro_rules! repository_columns {
     () => {
-        "r.id, r.owner_id, r.name, r.description, r.forge_url, r.visibility, r.created_at, \
-         r.updated_at, r.deleted_at"
+        "r.id, r.owner_id, r.name, r.description, r.forge_url, r.homepage, r.topics, \
+         r.visibility, r.created_at, r.updated_at, r.deleted_at"
     };
 }
 
@@ -28,6 +29,8 @@ impl FromRow for Repository {
             name: row.word("name")?,
             description: row.get("description")?,
             forge_url: row.get("forge_url")?,
+            homepage: row.get("homepage")?,
+            topics: row.word("topics")?,
             visibility: row.word("visibility")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
@@ -47,6 +50,8 @@ pub struct NewRepository<'a> {
     pub description: Option<&'a str>,
     /// Where the source lives.
     pub forge_url: Option<&'a str>,
+    /// The address of a page about it.
+    pub homepage: Option<&'a str>,
     /// Who may see it.
     pub visibility: Visibility,
     /// When.
@@ -55,8 +60,8 @@ pub struct NewRepository<'a> {
 
 statements! {
     CREATE = "INSERT INTO repositories (owner_id, name, name_key, description, forge_url,
-            visibility, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+            homepage, visibility, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
         ON CONFLICT (owner_id, name_key) WHERE deleted_at IS NULL DO NOTHING
         RETURNING id";
     FIND = concat!("SELECT ", repository_columns!(), " FROM repositories r
@@ -69,10 +74,28 @@ statements! {
         WHERE r.id = $1 AND r.deleted_at IS NULL");
     PATHS = "SELECT r.id, a.login, r.name FROM repositories r JOIN accounts a ON a.id = r.owner_id
         WHERE r.id {{IN $1}} AND r.deleted_at IS NULL AND a.deleted_at IS NULL ORDER BY r.id";
+    PATH = "SELECT a.login, r.name FROM repositories r JOIN accounts a ON a.id = r.owner_id
+        WHERE r.id = $1 AND r.deleted_at IS NULL AND a.deleted_at IS NULL";
     FIND_BY_FORGE_URL = concat!("SELECT ", repository_columns!(), " FROM repositories r
         WHERE r.forge_url = $1 AND r.deleted_at IS NULL ORDER BY r.id");
     LIST = concat!("SELECT ", repository_columns!(), " FROM repositories r
         WHERE r.owner_id = $1 AND r.deleted_at IS NULL ORDER BY r.name_key");
+    UPDATE = "UPDATE repositories SET name = $2, name_key = $3, description = $4, forge_url = $5,
+            homepage = $6, topics = $7, visibility = $8, updated_at = $9
+        WHERE id = $1";
+    PUT_REDIRECT = "INSERT INTO repository_redirects (owner_id, name_key, repository_id)
+        VALUES ($1, $2, $3)
+        ON CONFLICT (owner_id, name_key) DO UPDATE SET repository_id = excluded.repository_id";
+    DROP_REDIRECT = "DELETE FROM repository_redirects WHERE owner_id = $1 AND name_key = $2";
+    FIND_REDIRECT = concat!("SELECT ", repository_columns!(), " FROM repository_redirects d
+            JOIN accounts a ON a.id = d.owner_id
+            JOIN repositories r ON r.id = d.repository_id
+        WHERE a.login_key = $1 AND d.name_key = $2 AND a.deleted_at IS NULL
+            AND r.deleted_at IS NULL");
+    FIND_DELETED = concat!("SELECT ", repository_columns!(), " FROM repositories r
+        WHERE r.owner_id = $1 AND r.name_key = $2 AND r.deleted_at IS NOT NULL
+        ORDER BY r.deleted_at DESC, r.id DESC LIMIT 1");
+    RESTORE = "UPDATE repositories SET deleted_at = NULL, updated_at = $2 WHERE id = $1";
     SET_VISIBILITY = "UPDATE repositories SET visibility = $2, updated_at = $3 WHERE id = $1";
     DELETE = "UPDATE repositories SET deleted_at = $2, updated_at = $2
         WHERE id = $1 AND deleted_at IS NULL";
@@ -99,6 +122,9 @@ statements! {
     TEAMS = concat!("SELECT ", team_columns!(), ", c.role
         FROM repository_teams c JOIN teams t ON t.id = c.team_id
         WHERE c.repository_id = $1 ORDER BY t.slug");
+    TEAMS_PAGE = concat!("SELECT ", team_columns!(), ", c.role
+        FROM repository_teams c JOIN teams t ON t.id = c.team_id
+        WHERE c.repository_id = $1 ORDER BY t.slug LIMIT $2 OFFSET $3");
 }
 
 /// Makes a repository. `None` when its owner has one of this name.
@@ -112,6 +138,7 @@ pub async fn create(conn: &mut Conn, new: &NewRepository<'_>) -> Result<Option<R
         new.name.key().into(),
         new.description.into(),
         new.forge_url.into(),
+        new.homepage.into(),
         new.visibility.as_str().into(),
         new.now.into(),
     ];
@@ -139,6 +166,7 @@ pub async fn find_or_create(
         name,
         description: None,
         forge_url: None,
+        homepage: None,
         visibility,
         now,
     };
@@ -184,6 +212,23 @@ pub async fn find_by_id(conn: &mut Conn, id: RepositoryId) -> Result<Option<Repo
     conn.optional(FIND_BY_ID, &[id.into()]).await
 }
 
+impl FromRow for RepositoryPath {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            owner: row.word("login")?,
+            name: row.word("name")?,
+        })
+    }
+}
+
+/// Where the repository with this number is, unless it or its owner is deleted.
+///
+/// # Errors
+/// Those of the database.
+pub async fn path(conn: &mut Conn, id: RepositoryId) -> Result<Option<RepositoryPath>> {
+    conn.optional(PATH, &[id.into()]).await
+}
+
 /// The repositories whose source lives at this address, oldest first.
 ///
 /// # Errors
@@ -223,6 +268,91 @@ impl FromRow for WithPath {
 /// Those of the database.
 pub async fn of_owner(conn: &mut Conn, owner: AccountId) -> Result<Vec<Repository>> {
     conn.all(LIST, &[owner.into()]).await
+}
+
+/// Writes everything about a repository that people set, its name too.
+///
+/// # Errors
+/// [`Error::Unique`] when its owner has another of this name.
+pub async fn update(conn: &mut Conn, repository: &Repository, now: Moment) -> Result<()> {
+    let topics = repository.topics.to_string();
+    let args = [
+        repository.id.into(),
+        repository.name.as_str().into(),
+        repository.name.key().into(),
+        repository.description.as_deref().into(),
+        repository.forge_url.as_deref().into(),
+        repository.homepage.as_deref().into(),
+        topics.as_str().into(),
+        repository.visibility.as_str().into(),
+        now.into(),
+    ];
+    conn.execute(UPDATE, &args).await?;
+    Ok(())
+}
+
+/// Lets a name that a repository had lead to it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn redirect(
+    conn: &mut Conn,
+    owner: AccountId,
+    name: &SourceRepositoryName,
+    to: RepositoryId,
+) -> Result<()> {
+    conn.execute(PUT_REDIRECT, &[owner.into(), name.key().into(), to.into()])
+        .await?;
+    Ok(())
+}
+
+/// Ends what a name led to, because it is in use again.
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_redirect(
+    conn: &mut Conn,
+    owner: AccountId,
+    name: &SourceRepositoryName,
+) -> Result<()> {
+    conn.execute(DROP_REDIRECT, &[owner.into(), name.key().into()])
+        .await?;
+    Ok(())
+}
+
+/// The repository that had this path before.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_former_path(
+    conn: &mut Conn,
+    path: &RepositoryPath,
+) -> Result<Option<Repository>> {
+    let args = [path.owner.key().into(), path.name.key().into()];
+    conn.optional(FIND_REDIRECT, &args).await
+}
+
+/// The repository of this name that was deleted last.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_deleted(
+    conn: &mut Conn,
+    owner: AccountId,
+    name: &SourceRepositoryName,
+) -> Result<Option<Repository>> {
+    conn.optional(FIND_DELETED, &[owner.into(), name.key().into()])
+        .await
+}
+
+/// Takes a repository out of the bin.
+///
+/// # Errors
+/// [`Error::Unique`] when its name is in use again.
+pub async fn restore(conn: &mut Conn, repository: RepositoryId, now: Moment) -> Result<()> {
+    conn.execute(RESTORE, &[repository.into(), now.into()])
+        .await?;
+    Ok(())
 }
 
 /// Changes who may see it.
@@ -391,4 +521,22 @@ pub async fn teams(
     repository: RepositoryId,
 ) -> Result<Vec<(Team, RepositoryRole)>> {
     conn.all(TEAMS, &[repository.into()]).await
+}
+
+/// Teams with a role, in the order of their slugs, page by page.
+///
+/// # Errors
+/// Those of the database.
+pub async fn teams_page(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    cursor: Cursor,
+) -> Result<Page<(Team, RepositoryRole)>> {
+    let args = [
+        repository.into(),
+        cursor.rows().into(),
+        cursor.skipped().into(),
+    ];
+    let rows = conn.all(TEAMS_PAGE, &args).await?;
+    Ok(Page::cut_counted(rows, cursor))
 }

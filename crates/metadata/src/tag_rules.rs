@@ -120,7 +120,11 @@ statements! {
     DROP_REPOSITORIES = "DELETE FROM tag_rule_repositories WHERE rule_id = $1";
     DROP = "DELETE FROM tag_rules WHERE id = $1";
     TEAMS_OF_USER = "SELECT t.id FROM team_members m JOIN teams t ON t.id = m.team_id
-        WHERE m.user_id = $1 AND t.organization_id = $2 ORDER BY t.id";
+        WHERE m.user_id = $1 AND t.organization_id = $2
+        UNION SELECT t.id FROM team_members m JOIN team_ancestors ta ON ta.team_id = m.team_id
+            JOIN teams t ON t.id = ta.ancestor_id
+        WHERE m.user_id = $1 AND t.organization_id = $2
+        ORDER BY 1";
     DEFAULT_BINDS = "SELECT default_tag_rule FROM packages WHERE id = $1";
     SET_DEFAULT = "UPDATE packages SET default_tag_rule = $2, updated_at = $3 WHERE id = $1";
 }

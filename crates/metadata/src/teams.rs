@@ -1,19 +1,41 @@
 //! Teams of an organization, and who is in them.
 
-use naru_model::{AccountId, Moment, Team, TeamId, TeamRole, TeamSlug, User};
+use naru_model::{AccountId, Moment, Team, TeamId, TeamPrivacy, TeamRole, TeamSlug, User};
 
 use crate::accounts::{RoleOf, account_columns};
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
+use crate::team_trees;
 
 /// What [`Team`] is read from.
 macro_rules! team_columns {
     () => {
-        "t.id, t.organization_id, t.slug, t.name, t.description, t.created_at, t.updated_at"
+        "t.id, t.organization_id, t.slug, t.name, t.description, t.privacy, t.notifications, \
+         t.parent_id, t.created_at, t.updated_at"
     };
 }
 
 pub(crate) use team_columns;
+
+/// Whether a user is in a team or in one below it: then they have what was granted to it.
+macro_rules! in_team {
+    ($team:literal, $user:literal) => {
+        concat!(
+            "(EXISTS (SELECT 1 FROM team_members tm WHERE tm.team_id = ",
+            $team,
+            " AND tm.user_id = ",
+            $user,
+            ") OR EXISTS (SELECT 1 FROM team_ancestors ta
+                JOIN team_members tm ON tm.team_id = ta.team_id AND tm.user_id = ",
+            $user,
+            " WHERE ta.ancestor_id = ",
+            $team,
+            "))"
+        )
+    };
+}
+
+pub(crate) use in_team;
 
 impl FromRow for Team {
     fn from_row(row: &Row) -> Result<Self> {
@@ -23,6 +45,9 @@ impl FromRow for Team {
             slug: row.word("slug")?,
             name: row.get("name")?,
             description: row.get("description")?,
+            privacy: row.word("privacy")?,
+            notifications: row.get("notifications")?,
+            parent: row.get("parent_id")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
         })
@@ -40,20 +65,29 @@ pub struct NewTeam<'a> {
     pub name: &'a str,
     /// What it is for.
     pub description: Option<&'a str>,
+    /// Who sees it.
+    pub privacy: TeamPrivacy,
+    /// Whether its members are told when it is mentioned.
+    pub notifications: bool,
     /// When.
     pub now: Moment,
 }
 
 statements! {
     CREATE = "INSERT INTO teams
-            (organization_id, slug, name, description, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $5)
+            (organization_id, slug, name, description, privacy, notifications, created_at,
+            updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
         ON CONFLICT (organization_id, slug) DO NOTHING
         RETURNING id";
     FIND = concat!("SELECT ", team_columns!(), " FROM teams t
         WHERE t.organization_id = $1 AND t.slug = $2");
     LIST = concat!("SELECT ", team_columns!(), " FROM teams t
         WHERE t.organization_id = $1 ORDER BY t.slug");
+    FIND_BY_ID = concat!("SELECT ", team_columns!(), " FROM teams t WHERE t.id = $1");
+    UPDATE = "UPDATE teams SET slug = $2, name = $3, description = $4, privacy = $5,
+            notifications = $6, updated_at = $7
+        WHERE id = $1";
     DROP_MEMBERS = "DELETE FROM team_members WHERE team_id = $1";
     DROP_PACKAGES = "DELETE FROM package_teams WHERE team_id = $1";
     DROP_REPOSITORIES = "DELETE FROM repository_teams WHERE team_id = $1";
@@ -82,6 +116,8 @@ pub async fn create(conn: &mut Conn, new: &NewTeam<'_>) -> Result<Option<TeamId>
         new.slug.as_str().into(),
         new.name.into(),
         new.description.into(),
+        new.privacy.as_str().into(),
+        new.notifications.into(),
         new.now.into(),
     ];
     conn.optional(CREATE, &args).await
@@ -108,11 +144,40 @@ pub async fn of_organization(conn: &mut Conn, organization: AccountId) -> Result
     conn.all(LIST, &[organization.into()]).await
 }
 
-/// Removes a team with its memberships and everything that was granted to it.
+/// The team with this number.
 ///
 /// # Errors
 /// Those of the database.
+pub async fn find_by_id(conn: &mut Conn, team: TeamId) -> Result<Option<Team>> {
+    conn.optional(FIND_BY_ID, &[team.into()]).await
+}
+
+/// Writes what a team is called, what it is for and who sees it; its parent is set by
+/// [`team_trees::set_parent`].
+///
+/// # Errors
+/// [`Error::Unique`](crate::Error::Unique) when the organization has another of this slug.
+pub async fn update(conn: &mut Conn, team: &Team, now: Moment) -> Result<()> {
+    let args = [
+        team.id.into(),
+        team.slug.as_str().into(),
+        team.name.as_str().into(),
+        team.description.as_deref().into(),
+        team.privacy.as_str().into(),
+        team.notifications.into(),
+        now.into(),
+    ];
+    conn.execute(UPDATE, &args).await?;
+    Ok(())
+}
+
+/// Removes a team with its memberships and everything that was granted to it. Teams below it must
+/// have gone before.
+///
+/// # Errors
+/// [`Error::ForeignKey`](crate::Error::ForeignKey) while there are teams below it.
 pub async fn delete(conn: &mut Conn, team: TeamId) -> Result<()> {
+    team_trees::detach(conn, team).await?;
     for statement in [
         DROP_MEMBERS,
         DROP_PACKAGES,

@@ -1,6 +1,7 @@
 //! Time and randomness, given and never taken, so that tests can move the one and repeat the other.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -68,6 +69,21 @@ impl Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.timestamp().fmt(f)
+    }
+}
+
+/// A text that is no moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time such as 2026-11-26T12:00:00Z")]
+pub struct NotAMoment;
+
+impl FromStr for Moment {
+    type Err = NotAMoment;
+
+    /// RFC 3339, with any offset.
+    fn from_str(text: &str) -> Result<Self, NotAMoment> {
+        let time: Timestamp = text.parse().map_err(|_| NotAMoment)?;
+        Ok(Self(time.as_microsecond()))
     }
 }
 
@@ -148,6 +164,16 @@ impl Random for SystemRandom {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_read_back_from_its_text() {
+        let moment = Moment::from_seconds(1_800_000_000);
+        assert_eq!(moment.to_string().parse(), Ok(moment));
+        assert_eq!("2027-01-15T17:00:00+09:00".parse(), Ok(moment));
+        for text in ["", "now", "2027-01-15", "1800000000"] {
+            assert_eq!(text.parse::<Moment>(), Err(NotAMoment), "{text}");
+        }
+    }
 
     #[test]
     fn a_moment_prints_in_utc_with_seconds() {

@@ -18,6 +18,7 @@ mod package;
 mod permission;
 pub mod policy;
 mod principal;
+mod profile;
 mod quota;
 mod repository;
 mod scope;
@@ -33,7 +34,9 @@ pub use artifact::{
     RuntimeRisk, StorageRecord, StorageStatus, Stored,
 };
 pub use attestation::{Attestation, AttestationBundle, Initiator, NotABundle, PredicateKind};
-pub use clock::{Clock, ManualClock, Moment, NoRandomness, Random, SystemClock, SystemRandom};
+pub use clock::{
+    Clock, ManualClock, Moment, NoRandomness, NotAMoment, Random, SystemClock, SystemRandom,
+};
 pub use day::Day;
 pub use event::{Actor, Event, EventKind, NewEvent};
 pub use id::{
@@ -46,19 +49,20 @@ pub use package::{
     Package, PackageName, PackagePath, PackageSettings, PackageState, PackageType, Visibility,
 };
 pub use permission::{
-    AccountPermission, PackagePermission, Permission, RepositoryPermission, Role,
+    AccountPermission, PackagePermission, Permission, RepositoryPermission, Role, TeamPermission,
 };
 pub use policy::{Decision, Refusal};
 pub use principal::{
     AccessList, Action, Actions, Credential, Principal, Transport, WorkflowPackages,
 };
+pub use profile::{Profile, ProfileError, check_text};
 pub use quota::Quota;
-pub use repository::{Repository, RepositoryPath, RepositoryRole, SourceRepositoryName};
+pub use repository::{Repository, RepositoryPath, RepositoryRole, SourceRepositoryName, Topics};
 pub use scope::{Scope, Scopes};
 pub use tag_rule::{
     TagAction, TagAllowance, TagPattern, TagPatterns, TagRule, TagRuleSource, TagRules,
 };
-pub use team::{Team, TeamRole, TeamSlug};
+pub use team::{Team, TeamPrivacy, TeamRole, TeamSlug};
 pub use token::{
     Lifetime, NotALifetime, Token, TokenError, TokenHolder, TokenKind, TokenSecret, TokenState,
 };

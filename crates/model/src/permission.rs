@@ -111,8 +111,14 @@ pub enum AccountPermission {
     CreateRepository(Visibility),
     /// See who is in the organization and its teams.
     ReadMembers,
+    /// See what only the account itself sees of its profile.
+    ReadProfile,
+    /// See which organizations and teams the account itself is in.
+    ReadMemberships,
     /// Change the account itself: members, teams, settings.
     Administer,
+    /// Restore a source repository that was deleted under it.
+    RestoreRepository,
     /// Make, list and revoke tokens, change the password. Never by a token.
     ManageCredentials,
 }
@@ -130,6 +136,8 @@ pub enum RepositoryPermission {
     Administer,
     /// Delete it.
     Delete,
+    /// Give up one's own role in it.
+    Leave,
 }
 
 impl RepositoryPermission {
@@ -137,11 +145,20 @@ impl RepositoryPermission {
     #[must_use]
     pub const fn role(self) -> Role {
         match self {
-            Self::Read => Role::Read,
+            Self::Read | Self::Leave => Role::Read,
             Self::Write | Self::Attest => Role::Write,
             Self::Administer | Self::Delete => Role::Admin,
         }
     }
+}
+
+/// What can be asked about a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TeamPermission {
+    /// See it and who is in it.
+    Read,
+    /// Change it, and who is in it; delete it.
+    Manage,
 }
 
 /// A permission by the name that refusals use, after `permission_denied: ` (the five of packages
@@ -172,6 +189,14 @@ pub enum Permission {
     AdminRepository,
     /// See the members of an organization.
     ReadMembers,
+    /// See what only the account itself sees of its profile.
+    ReadProfile,
+    /// See which organizations and teams an account is in.
+    ReadMemberships,
+    /// See a team of an organization.
+    ReadTeam,
+    /// Change a team of an organization.
+    AdminTeam,
     /// Administer an account.
     AdminAccount,
     /// Make, list and revoke credentials.
@@ -195,6 +220,10 @@ words!(
     DeleteRepository = "delete_repository",
     AdminRepository = "admin_repository",
     ReadMembers = "read_members",
+    ReadProfile = "read_profile",
+    ReadMemberships = "read_memberships",
+    ReadTeam = "read_team",
+    AdminTeam = "admin_team",
     AdminAccount = "admin_account",
     ManageCredentials = "manage_credentials",
     AdminInstance = "admin_instance",
@@ -219,8 +248,20 @@ impl From<AccountPermission> for Permission {
             AccountPermission::ListPackages => Self::ListPackages,
             AccountPermission::CreateRepository(_) => Self::CreateRepository,
             AccountPermission::ReadMembers => Self::ReadMembers,
+            AccountPermission::ReadProfile => Self::ReadProfile,
+            AccountPermission::ReadMemberships => Self::ReadMemberships,
             AccountPermission::Administer => Self::AdminAccount,
+            AccountPermission::RestoreRepository => Self::AdminRepository,
             AccountPermission::ManageCredentials => Self::ManageCredentials,
+        }
+    }
+}
+
+impl From<TeamPermission> for Permission {
+    fn from(permission: TeamPermission) -> Self {
+        match permission {
+            TeamPermission::Read => Self::ReadTeam,
+            TeamPermission::Manage => Self::AdminTeam,
         }
     }
 }
@@ -228,7 +269,7 @@ impl From<AccountPermission> for Permission {
 impl From<RepositoryPermission> for Permission {
     fn from(permission: RepositoryPermission) -> Self {
         match permission {
-            RepositoryPermission::Read => Self::ReadRepository,
+            RepositoryPermission::Read | RepositoryPermission::Leave => Self::ReadRepository,
             RepositoryPermission::Write | RepositoryPermission::Attest => Self::WriteRepository,
             RepositoryPermission::Administer => Self::AdminRepository,
             RepositoryPermission::Delete => Self::DeleteRepository,

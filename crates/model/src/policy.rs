@@ -2,7 +2,7 @@
 //!
 //! `allowed = registry token's list ∩ token's scopes ∩ live role ∩ live state`, in one function for
 //! each kind of target: [`decide_package`], [`decide_account`], [`decide_repository`],
-//! [`decide_instance`], and [`decide_link`] for labels that name a source repository. Nothing
+//! [`decide_team`], [`decide_instance`], and [`decide_link`] for labels that name a source repository. Nothing
 //! else in the house compares roles. The truth table of it all is printed to
 //! `crates/model/policy.truth.txt`, a file under review.
 //!
@@ -51,6 +51,7 @@ mod laws;
 mod package;
 mod repository;
 mod tag_rule;
+mod team;
 #[cfg(test)]
 mod truth;
 
@@ -58,11 +59,14 @@ pub use account::{decide_account, decide_instance};
 pub use decision::{CreationGrounds, Decision, Grounds, Refusal, Remedy, RoleSource};
 pub use facts::{
     AccountFacts, Caller, ExistingPackage, Owner, PackageFacts, RepositoryFacts, RepositoryState,
-    WorkflowRepository,
+    TeamFacts, TeamState, WorkflowRepository,
 };
 pub use package::{Birth, Grantee, birth, decide_package, explain_package, role_on_package};
-pub use repository::{decide_link, decide_repository};
+pub use repository::{
+    decide_link, decide_repository, reaches_private_repositories, repository_role,
+};
 pub use tag_rule::{TagCaller, TagRefusal, decide_tag};
+pub use team::decide_team;
 
 use crate::account::{AccountKind, OrganizationRole};
 use crate::permission::Permission;

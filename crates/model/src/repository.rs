@@ -138,6 +138,83 @@ impl RepositoryRole {
     }
 }
 
+/// Words that a repository is found by, in the order they were given (GitHub documentation,
+/// "Classifying your repository with topics").
+///
+/// Its text is the words with spaces between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Topics(Vec<String>);
+
+impl Topics {
+    /// How many there may be.
+    pub const MAX_COUNT: usize = 20;
+    /// The longest, in characters.
+    pub const MAX_LEN: usize = 50;
+
+    /// Takes words in any case, keeps each once and in lower case.
+    ///
+    /// # Errors
+    /// [`NameError`] for a word outside the grammar, or too many.
+    pub fn new<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, NameError> {
+        let mut topics = Vec::new();
+        for word in words {
+            let word = word.to_ascii_lowercase();
+            check_topic(&word)?;
+            if !topics.contains(&word) {
+                topics.push(word);
+            }
+        }
+        if topics.len() > Self::MAX_COUNT {
+            return Err(NameError::Grammar {
+                what: "a list of topics",
+                grammar: "at most 20 words",
+            });
+        }
+        Ok(Self(topics))
+    }
+
+    /// The words.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+fn check_topic(word: &str) -> Result<(), NameError> {
+    const WHAT: &str = "a topic";
+    if word.is_empty() {
+        return Err(NameError::Empty { what: WHAT });
+    }
+    if word.len() > Topics::MAX_LEN {
+        return Err(NameError::TooLong {
+            what: WHAT,
+            longest: Topics::MAX_LEN,
+        });
+    }
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if word.bytes().all(allowed) && !word.starts_with('-') {
+        return Ok(());
+    }
+    Err(NameError::Grammar {
+        what: WHAT,
+        grammar: "the letters a-z, digits and hyphens, and does not begin with a hyphen",
+    })
+}
+
+impl fmt::Display for Topics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+impl FromStr for Topics {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text.split(' ').filter(|word| !word.is_empty()))
+    }
+}
+
 /// A source repository's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
@@ -151,6 +228,10 @@ pub struct Repository {
     pub description: Option<String>,
     /// Where the source lives, on a forge elsewhere.
     pub forge_url: Option<String>,
+    /// The address of a page about it.
+    pub homepage: Option<String>,
+    /// Words that it is found by.
+    pub topics: Topics,
     /// Who may see it. Packages of the legacy registry follow it.
     pub visibility: Visibility,
     /// When it was made.
@@ -207,6 +288,19 @@ mod tests {
         for text in ["octo", "octo/", "/app", "octo/app/more", "oc_to/app"] {
             assert!(text.parse::<RepositoryPath>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn topics_are_kept_once_in_lower_case() {
+        let topics = Topics::new(["Rust", "oci-registry", "rust"]).unwrap();
+        assert_eq!(topics.as_slice(), ["rust", "oci-registry"]);
+        assert_eq!(topics.to_string().parse(), Ok(topics));
+        assert_eq!("".parse(), Ok(Topics::default()));
+        for word in ["", "a b", "-a", "ä", &"a".repeat(51)] {
+            assert!(Topics::new([word]).is_err(), "{word:?}");
+        }
+        let many: Vec<String> = (0..21).map(|number| format!("t{number}")).collect();
+        assert!(Topics::new(many.iter().map(String::as_str)).is_err());
     }
 
     #[test]

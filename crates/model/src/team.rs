@@ -83,6 +83,22 @@ words!(
     Maintainer = "maintainer"
 );
 
+/// Who sees a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TeamPrivacy {
+    /// Every member of the organization.
+    Closed,
+    /// Its own members, and owners of the organization.
+    Secret,
+}
+
+words!(
+    TeamPrivacy,
+    "privacy of a team",
+    Closed = "closed",
+    Secret = "secret"
+);
+
 /// A team's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Team {
@@ -96,6 +112,12 @@ pub struct Team {
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
+    /// Who sees it. A team that has a parent or children is closed.
+    pub privacy: TeamPrivacy,
+    /// Whether its members are told when it is mentioned.
+    pub notifications: bool,
+    /// The team that it is part of: its members have what was granted there too.
+    pub parent: Option<TeamId>,
     /// When it was made.
     pub created_at: Moment,
     /// When the record last changed.

@@ -5,10 +5,11 @@
 //! two.
 
 use naru_metadata::{Conn, Tx, accounts, changes, grants, repositories};
-use naru_model::policy::{self, Refusal};
+use naru_model::policy::{self, Refusal, RepositoryFacts};
 use naru_model::{
     Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Permission,
-    Principal, Repository, RepositoryId, RepositoryPath, RepositoryPermission, User,
+    Principal, Repository, RepositoryId, RepositoryPath, RepositoryPermission, RepositoryRole,
+    TeamId, TeamPermission, TeamSlug, User,
 };
 
 use crate::commit::Outdated;
@@ -41,6 +42,7 @@ impl AuthorizedAccount {
 pub struct AuthorizedRepository {
     id: RepositoryId,
     owner: AccountId,
+    role: Option<RepositoryRole>,
 }
 
 impl AuthorizedRepository {
@@ -54,6 +56,33 @@ impl AuthorizedRepository {
     #[must_use]
     pub const fn owner(&self) -> AccountId {
         self.owner
+    }
+
+    /// The caller's own role in it; what everybody may do with a public one is none.
+    #[must_use]
+    pub const fn role(&self) -> Option<RepositoryRole> {
+        self.role
+    }
+}
+
+/// A team, and the proof that this caller may do with it what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizedTeam {
+    id: TeamId,
+    organization: AccountId,
+}
+
+impl AuthorizedTeam {
+    /// The team.
+    #[must_use]
+    pub const fn id(&self) -> TeamId {
+        self.id
+    }
+
+    /// The organization it is part of.
+    #[must_use]
+    pub const fn organization(&self) -> AccountId {
+        self.organization
     }
 }
 
@@ -87,6 +116,17 @@ pub(crate) async fn account(
     })
 }
 
+/// Asks whether anybody has signed in at all.
+///
+/// # Errors
+/// [`Error::Refused`] for nobody.
+pub(crate) fn signed_in(caller: &Caller) -> Result<()> {
+    if caller.principal.is_anonymous() {
+        return Err(Error::Refused(Refusal::Unauthenticated));
+    }
+    Ok(())
+}
+
 /// The account of this name, for whoever has signed in: that there is one is no secret to them,
 /// and no scope is needed to know it. What it owns is decided for each thing.
 ///
@@ -97,9 +137,7 @@ pub(crate) async fn profile(
     caller: &Caller,
     name: &AccountName,
 ) -> Result<Account> {
-    if caller.principal.is_anonymous() {
-        return Err(Error::Refused(Refusal::Unauthenticated));
-    }
+    signed_in(caller)?;
     let found = accounts::find(conn, name).await?;
     found.ok_or_else(|| Error::AccountUnknown(name.to_string()))
 }
@@ -169,6 +207,7 @@ pub(crate) async fn repository(
         (Some(owner), Some(repository)) => Ok(AuthorizedRepository {
             id: repository.id,
             owner: owner.id,
+            role: policy::repository_role(&caller.principal, &facts),
         }),
         _ => Err(absent()),
     }
@@ -239,6 +278,73 @@ pub(crate) async fn known_repository(
     let read = RepositoryPermission::Read;
     let decision = policy::decide_repository(&principal, read, &facts);
     Ok(Some(repository).filter(|_| decision.is_allowed()))
+}
+
+/// Asks whether `caller` may do something with a team of an organization.
+///
+/// # Errors
+/// [`Error::Refused`]; [`Error::NotFound`] for the machine itself, which may know.
+pub(crate) async fn team(
+    conn: &mut Conn,
+    caller: &Caller,
+    organization: &AccountName,
+    slug: &TeamSlug,
+    permission: TeamPermission,
+) -> Result<AuthorizedTeam> {
+    let facts = grants::team_facts(conn, &caller.principal, organization, slug).await?;
+    let absent = || Error::NotFound {
+        what: "team",
+        name: slug.to_string(),
+    };
+    if facts.organization.is_none() && caller.principal == Principal::System {
+        return Err(Error::AccountUnknown(organization.to_string()));
+    }
+    if facts.team.is_none() && caller.principal == Principal::System {
+        return Err(absent());
+    }
+    policy::decide_team(&caller.principal, permission, &facts)
+        .into_result()
+        .map_err(Error::Refused)?;
+    match (facts.organization, facts.team) {
+        (Some(organization), Some(team)) => Ok(AuthorizedTeam {
+            id: team.id,
+            organization: organization.id,
+        }),
+        _ => Err(absent()),
+    }
+}
+
+/// Whether `caller` may do something to the account `name`, where that only decides how much is
+/// shown.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn may(
+    conn: &mut Conn,
+    caller: &Caller,
+    name: &AccountName,
+    permission: AccountPermission,
+) -> Result<bool> {
+    match account(conn, caller, name, permission).await {
+        Ok(_) => Ok(true),
+        Err(Error::Refused(_) | Error::AccountUnknown(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is said of a repository that is not there.
+///
+/// # Errors
+/// Always: [`Error::Refused`], or those of the database.
+pub(crate) async fn no_repository<T>(conn: &mut Conn, caller: &Caller) -> Result<T> {
+    let nowhere = RepositoryFacts {
+        caller: grants::caller_facts(conn, &caller.principal).await?,
+        ..RepositoryFacts::default()
+    };
+    let decision =
+        policy::decide_repository(&caller.principal, RepositoryPermission::Read, &nowhere);
+    let refusal = decision.into_result().err().unwrap_or(Refusal::Unknown);
+    Err(Error::Refused(refusal))
 }
 
 /// Asks whether `caller` administers the instance.

@@ -82,6 +82,14 @@ pub enum Error {
         /// How many bytes are durable.
         offset: u64,
     },
+    /// A field of what was sent cannot be taken.
+    #[error("{message}")]
+    InvalidField {
+        /// Which field, by its name in REST.
+        field: &'static str,
+        /// What was expected.
+        message: String,
+    },
     /// What was sent cannot be understood; the text says what was expected.
     #[error("{0}")]
     Invalid(String),

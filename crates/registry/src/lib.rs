@@ -8,8 +8,9 @@
 //!   [`registry_tokens`] (the token endpoint), [`tokens`] (those that are stored), [`passwords`],
 //!   [`sealing`] and `keys` (what signs, and how secrets are kept);
 //! - accounts and packages: [`account_access`] (permission again), [`accounts`],
-//!   [`organizations`], [`teams`], [`repositories`], [`packages`], [`versions`], [`tag_rules`],
-//!   `linking`; [`explain`] says why access is what it is;
+//!   [`profiles`], [`organizations`], [`members`], [`teams`], [`team_trees`], [`repositories`],
+//!   [`repository_lists`], [`collaborators`], [`readmes`], [`packages`], [`versions`],
+//!   [`tag_rules`], `linking`; [`explain`] says why access is what it is;
 //! - figures: [`statistics`], [`usage`], [`quotas`];
 //! - what is said about artifacts: [`attestations`], [`artifacts`];
 //! - what holds for the whole instance: [`instance`];
@@ -29,6 +30,7 @@ pub mod blobs;
 mod cache;
 mod caller;
 mod clock_watch;
+pub mod collaborators;
 mod commit;
 pub mod credentials;
 pub mod error;
@@ -42,20 +44,25 @@ mod jwt;
 mod keys;
 mod linking;
 pub mod manifests;
+pub mod members;
 pub mod organizations;
 pub mod packages;
 pub mod passwords;
+pub mod profiles;
 pub mod purge;
 pub mod quotas;
+pub mod readmes;
 pub mod referrers;
 pub mod registry_tokens;
 pub mod repositories;
+pub mod repository_lists;
 pub mod sealing;
 pub mod settings;
 pub mod setup;
 pub mod statistics;
 pub mod tag_rules;
 pub mod tags;
+pub mod team_trees;
 pub mod teams;
 pub mod tokens;
 pub mod uploads;

@@ -1,16 +1,17 @@
 //! Organizations and who is in them.
 
 use naru_metadata::accounts::{self, NewOrganization as NewOrganizationRow};
-use naru_metadata::{Conn, changes, teams};
+use naru_metadata::{Conn, changes, organizations, profiles, teams};
 use naru_model::{
-    AccountId, AccountName, AccountPermission, EventKind, Organization, OrganizationRole,
-    PackageSettings, User,
+    Account, AccountId, AccountName, AccountPermission, EventKind, Moment, Organization,
+    OrganizationRole, PackageSettings, User,
 };
 
 use crate::account_access::{self as access, AuthorizedAccount};
 use crate::accounts::{find_user, registrable, taken};
 use crate::commit::Outdated;
 use crate::error::{Error, Result};
+use crate::profiles::{AccountDetails, ProfileChange, details, invalid};
 use crate::{Caller, Registry, events};
 
 /// An organization about to be made.
@@ -22,6 +23,15 @@ pub struct NewOrganization {
     pub name: Option<String>,
     /// The user who is its first owner.
     pub owner: AccountName,
+}
+
+/// What is to change of an organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrganizationChange {
+    /// Its name and what it says of itself.
+    pub profile: ProfileChange,
+    /// Whether members may create source repositories under it.
+    pub members_create_repositories: Option<bool>,
 }
 
 impl Registry {
@@ -94,14 +104,10 @@ impl Registry {
         let mut tx = self.db.write().await?;
         let found = administer(&mut tx, caller, organization).await?;
         let user = find_user(&mut tx, user).await?;
-        let before = accounts::member_role(&mut tx, found.id(), user.id).await?;
+        let before = put_member(&mut tx, &found, organization, &user, role, now).await?;
         if before == Some(role) {
             return Ok(());
         }
-        if before == Some(OrganizationRole::Owner) {
-            keep_an_owner(&mut tx, found.id(), organization).await?;
-        }
-        accounts::set_member(&mut tx, found.id(), user.id, role, now).await?;
         let kind = match before {
             None => EventKind::OrganizationMemberAdded,
             Some(_) => EventKind::OrganizationMemberUpdated,
@@ -158,6 +164,92 @@ impl Registry {
         Ok(accounts::members(&mut conn, found.id()).await?)
     }
 
+    /// Changes what an organization is called, says of itself and lets its members do.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller owns the organization; [`Error::InvalidField`].
+    pub async fn update_organization(
+        &self,
+        caller: &Caller,
+        organization: &AccountName,
+        change: &OrganizationChange,
+    ) -> Result<AccountDetails> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = administer(&mut tx, caller, organization).await?;
+        let mut record = live(&mut tx, found.id(), organization).await?;
+        let mut profile = profiles::find(&mut tx, found.id()).await?;
+        let made = change.profile.make(&mut record.name, &mut profile);
+        made.map_err(invalid)?;
+        accounts::set_name(&mut tx, found.id(), record.name.as_deref(), now).await?;
+        profiles::put(&mut tx, found.id(), &profile).await?;
+        if let Some(allowed) = change.members_create_repositories {
+            record.packages.members_create_repositories = allowed;
+            accounts::set_package_settings(&mut tx, found.id(), &record.packages, now).await?;
+        }
+        let record = live(&mut tx, found.id(), organization).await?;
+        let seen = details(&mut tx, caller, Account::Organization(record)).await?;
+        let event = caller.event(EventKind::OrganizationUpdated, now);
+        self.commit_access_change(tx, event.on_account(found.id()))
+            .await?;
+        Ok(seen)
+    }
+
+    /// Deletes an organization with everything under it: nobody can reach it any more, its name
+    /// stays taken, and its packages go when their time in the bin is over.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller owns the organization.
+    pub async fn delete_organization(
+        &self,
+        caller: &Caller,
+        organization: &AccountName,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = administer(&mut tx, caller, organization).await?;
+        organizations::delete(&mut tx, found.id(), now, caller.principal.user()).await?;
+        let event = caller
+            .event(EventKind::OrganizationDeleted, now)
+            .on_account(found.id());
+        self.commit_access_change(tx, event.with("login", organization))
+            .await
+    }
+
+    /// Restores an organization as it was, with the packages that were deleted with it. It has no
+    /// owners who could ask, so that an administrator of the instance does it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the instance; [`Error::NotFound`];
+    /// [`Error::Conflict`] after its time in the bin.
+    pub async fn restore_organization(
+        &self,
+        caller: &Caller,
+        organization: &AccountName,
+    ) -> Result<Organization> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        access::instance(&mut tx, caller).await?;
+        let deleted = organizations::find_deleted(&mut tx, organization).await?;
+        let deleted = deleted.ok_or_else(|| Error::NotFound {
+            what: "deleted organization",
+            name: organization.to_string(),
+        })?;
+        if deleted.deleted_at < self.end_of_bin_time() {
+            return Err(Error::Conflict(format!(
+                "{organization} was deleted too long ago to be restored"
+            )));
+        }
+        organizations::restore(&mut tx, &deleted, now).await?;
+        let id = deleted.organization.id;
+        let event = caller
+            .event(EventKind::OrganizationRestored, now)
+            .on_account(id);
+        self.commit_access_change(tx, event.with("login", organization))
+            .await?;
+        Ok(deleted.organization)
+    }
+
     /// Changes what an organization lets its members do with packages.
     ///
     /// # Errors
@@ -177,6 +269,33 @@ impl Registry {
         self.commit_access_change(tx, event.with("settings", format!("{settings:?}")))
             .await
     }
+}
+
+/// The record of an organization that is known to be there.
+async fn live(conn: &mut Conn, id: AccountId, name: &AccountName) -> Result<Organization> {
+    let found = accounts::organization(conn, id).await?;
+    found.ok_or_else(|| Error::AccountUnknown(name.to_string()))
+}
+
+/// Makes a user a member or changes what they are; answers what they were.
+pub(crate) async fn put_member(
+    conn: &mut Conn,
+    organization: &AuthorizedAccount,
+    name: &AccountName,
+    user: &User,
+    role: OrganizationRole,
+    now: Moment,
+) -> Result<Option<OrganizationRole>> {
+    let id = organization.id();
+    let before = accounts::member_role(conn, id, user.id).await?;
+    if before == Some(role) {
+        return Ok(before);
+    }
+    if before == Some(OrganizationRole::Owner) {
+        keep_an_owner(conn, id, name).await?;
+    }
+    accounts::set_member(conn, id, user.id, role, now).await?;
+    Ok(before)
 }
 
 /// Asks for administering an organization.

@@ -370,7 +370,7 @@ impl Registry {
     }
 
     /// What was deleted before can no longer be restored, and its row goes when nothing holds it.
-    fn end_of_bin_time(&self) -> Moment {
+    pub(crate) fn end_of_bin_time(&self) -> Moment {
         self.clock
             .now()
             .minus(self.settings.bin_time() + Duration::from_secs(1))

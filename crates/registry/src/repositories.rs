@@ -5,13 +5,15 @@ use naru_metadata::{Conn, changes, tokens};
 use naru_model::label::ForgeUrl;
 use naru_model::{
     AccountName, AccountPermission, EventKind, Repository, RepositoryId, RepositoryPath,
-    RepositoryPermission, RepositoryRole, Team, TeamSlug, User, Visibility,
+    RepositoryPermission, RepositoryRole, SourceRepositoryName, Team, TeamSlug, Topics, User,
+    Visibility, check_text,
 };
 
 use crate::account_access::{self as access, AuthorizedRepository};
 use crate::accounts::find_user;
 use crate::commit::Outdated;
 use crate::error::{Error, Result};
+use crate::profiles::invalid;
 use crate::{Caller, Registry, events, teams};
 
 /// A source repository about to be made.
@@ -25,6 +27,65 @@ pub struct NewRepository {
     pub description: Option<String>,
     /// Where the source lives, on a forge elsewhere: a web address.
     pub forge_url: Option<String>,
+    /// The address of a page about it.
+    pub homepage: Option<String>,
+}
+
+/// What is to change of a repository. `None` leaves it, `Some(None)` takes it away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryChange {
+    /// Its name. The one before leads to it as long as nobody takes it.
+    pub name: Option<SourceRepositoryName>,
+    /// Who may see it.
+    pub visibility: Option<Visibility>,
+    /// What it is, in a sentence.
+    pub description: Option<Option<String>>,
+    /// The address of a page about it.
+    pub homepage: Option<Option<String>>,
+    /// Where the source lives, on a forge elsewhere: a web address.
+    pub forge_url: Option<Option<String>>,
+    /// Words that it is found by.
+    pub topics: Option<Topics>,
+}
+
+impl RepositoryChange {
+    /// The weakest permission that carries it.
+    const fn permission(&self) -> RepositoryPermission {
+        match (&self.name, self.visibility) {
+            (None, None) => RepositoryPermission::Write,
+            _ => RepositoryPermission::Administer,
+        }
+    }
+
+    fn make(&self, record: &mut Repository) -> Result<()> {
+        if let Some(name) = &self.name {
+            record.name = name.clone();
+        }
+        record.visibility = self.visibility.unwrap_or(record.visibility);
+        if let Some(description) = &self.description {
+            record.description = shown("description", description.as_deref())?;
+        }
+        if let Some(homepage) = &self.homepage {
+            record.homepage = shown("homepage", homepage.as_deref())?;
+        }
+        if let Some(address) = &self.forge_url {
+            record.forge_url = address.as_deref().map(forge).transpose()?;
+        }
+        if let Some(topics) = &self.topics {
+            record.topics = topics.clone();
+        }
+        Ok(())
+    }
+}
+
+/// The longest description and homepage, in characters.
+const LONGEST: usize = 350;
+
+/// A text in one line; an empty one is none.
+fn shown(field: &'static str, text: Option<&str>) -> Result<Option<String>> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    check_text(field, text, LONGEST).map_err(invalid)?;
+    Ok(text.map(str::to_owned))
 }
 
 /// Who may do what in a repository.
@@ -49,6 +110,8 @@ impl Registry {
         new: NewRepository,
     ) -> Result<Repository> {
         let forge_url = new.forge_url.as_deref().map(forge).transpose()?;
+        let description = shown("description", new.description.as_deref())?;
+        let homepage = shown("homepage", new.homepage.as_deref())?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let permission = AccountPermission::CreateRepository(new.visibility);
@@ -56,8 +119,9 @@ impl Registry {
         let row = NewRepositoryRow {
             owner: owner.id(),
             name: &new.path.name,
-            description: new.description.as_deref(),
+            description: description.as_deref(),
             forge_url: forge_url.as_deref(),
+            homepage: homepage.as_deref(),
             visibility: new.visibility,
             now,
         };
@@ -66,6 +130,7 @@ impl Registry {
             what: "repository",
             name: new.path.to_string(),
         })?;
+        repositories::end_redirect(&mut tx, owner.id(), &new.path.name).await?;
         if let Some(user) = caller.principal.user()
             && user != owner.id()
         {
@@ -134,6 +199,72 @@ impl Registry {
         let read = RepositoryPermission::Read;
         let seen = access::repositories_among(&mut conn, caller, ids, read).await?;
         Ok(repositories::paths(&mut conn, &seen).await?)
+    }
+
+    /// Changes what a repository is called, says of itself and who may see it. Packages of the
+    /// legacy registry in it follow its visibility, and are why it may have to keep its name.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller may write in it, for name and visibility unless they
+    /// administer it; [`Error::Exists`]; [`Error::Conflict`] for renaming while legacy packages are
+    /// in it; [`Error::InvalidField`].
+    pub async fn update_repository(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+        change: &RepositoryChange,
+    ) -> Result<RepositoryPath> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let found = access::repository(&mut tx, caller, path, change.permission()).await?;
+        let before = repositories::find_by_id(&mut tx, found.id()).await?;
+        let before = before.ok_or_else(|| absent(path))?;
+        let mut record = before.clone();
+        change.make(&mut record)?;
+        let to = RepositoryPath {
+            owner: path.owner.clone(),
+            name: record.name.clone(),
+        };
+        if before.name != record.name {
+            rename(&mut tx, &before, path, &to).await?;
+        }
+        let updated = repositories::update(&mut tx, &record, now).await;
+        updated.map_err(|error| name_taken(error, &to))?;
+        let event = caller
+            .event(change_kind(&before, &record), now)
+            .on_account(found.owner())
+            .with("repository", &to);
+        let event = event.with("visibility", record.visibility);
+        self.commit_access_change(tx, event).await?;
+        Ok(to)
+    }
+
+    /// Restores the repository of this name that was deleted last, with those who work in it. What
+    /// was linked to it is not linked again, and its workflows' tokens stay revoked.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller owns the account it was under; [`Error::NotFound`];
+    /// [`Error::Exists`] when its name is in use again; [`Error::Conflict`] after its time in the
+    /// bin.
+    pub async fn restore_repository(&self, caller: &Caller, path: &RepositoryPath) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let permission = AccountPermission::RestoreRepository;
+        let owner = access::account(&mut tx, caller, &path.owner, permission).await?;
+        let deleted = repositories::find_deleted(&mut tx, owner.id(), &path.name).await?;
+        let deleted = deleted.ok_or_else(|| absent(path))?;
+        if deleted.deleted_at < Some(self.end_of_bin_time()) {
+            return Err(Error::Conflict(format!(
+                "{path} was deleted too long ago to be restored"
+            )));
+        }
+        let restored = repositories::restore(&mut tx, deleted.id, now).await;
+        restored.map_err(|error| name_taken(error, path))?;
+        let event = caller
+            .event(EventKind::RepositoryRestored, now)
+            .on_account(owner.id());
+        self.commit_access_change(tx, event.with("repository", path))
+            .await
     }
 
     /// Deletes a repository. Packages of the container registry stay and lose the link; a
@@ -322,6 +453,44 @@ async fn administer(
     path: &RepositoryPath,
 ) -> Result<AuthorizedRepository> {
     access::repository(conn, caller, path, RepositoryPermission::Administer).await
+}
+
+/// Lets the old name lead to the new one. Packages of the legacy registry have the name in theirs.
+async fn rename(
+    conn: &mut Conn,
+    before: &Repository,
+    from: &RepositoryPath,
+    to: &RepositoryPath,
+) -> Result<()> {
+    if repositories::has_legacy_packages(conn, before.id).await? {
+        return Err(Error::Conflict(format!(
+            "{from} has packages of the Docker registry, whose names begin with its own; it keeps \
+             its name until they are deleted or migrated"
+        )));
+    }
+    repositories::end_redirect(conn, before.owner, &to.name).await?;
+    repositories::redirect(conn, before.owner, &from.name, before.id).await?;
+    Ok(())
+}
+
+fn change_kind(before: &Repository, after: &Repository) -> EventKind {
+    if before.visibility != after.visibility {
+        EventKind::RepositoryVisibilityChanged
+    } else if before.name == after.name {
+        EventKind::RepositoryUpdated
+    } else {
+        EventKind::RepositoryRenamed
+    }
+}
+
+fn name_taken(error: naru_metadata::Error, path: &RepositoryPath) -> Error {
+    match error {
+        naru_metadata::Error::Unique { .. } => Error::Exists {
+            what: "repository",
+            name: path.to_string(),
+        },
+        other => other.into(),
+    }
 }
 
 /// The address of a forge in the one form that labels are compared with.

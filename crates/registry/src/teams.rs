@@ -1,15 +1,17 @@
 //! Teams of an organization, and who is in them.
 
 use naru_metadata::teams::{self, NewTeam};
-use naru_metadata::{Conn, accounts};
+use naru_metadata::{Conn, Cursor, accounts, team_trees};
 use naru_model::{
-    AccountId, AccountName, AccountPermission, EventKind, Team, TeamRole, TeamSlug, User,
+    AccountId, AccountName, AccountPermission, EventKind, Team, TeamPermission, TeamPrivacy,
+    TeamRole, TeamSlug, User,
 };
 
 use crate::account_access as access;
 use crate::accounts::find_user;
 use crate::error::{Error, Result};
 use crate::organizations::administer;
+use crate::team_trees::manage;
 use crate::{Caller, Registry, events};
 
 impl Registry {
@@ -34,6 +36,8 @@ impl Registry {
             slug: &slug,
             name,
             description,
+            privacy: TeamPrivacy::Closed,
+            notifications: true,
             now,
         };
         let Some(team) = teams::create(&mut tx, &new).await? else {
@@ -53,7 +57,7 @@ impl Registry {
         team.ok_or_else(|| absent(&slug))
     }
 
-    /// The teams of an organization in the order of their slugs.
+    /// The teams of an organization that the caller may see, in the order of their slugs.
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller is in it.
@@ -65,36 +69,16 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let permission = AccountPermission::ReadMembers;
         let found = access::organization(&mut conn, caller, organization, permission).await?;
-        Ok(teams::of_organization(&mut conn, found.id()).await?)
-    }
-
-    /// Removes a team with everything that was granted to it.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] unless the caller owns the organization; [`Error::NotFound`].
-    pub async fn delete_team(
-        &self,
-        caller: &Caller,
-        organization: &AccountName,
-        slug: &TeamSlug,
-    ) -> Result<()> {
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        let found = administer(&mut tx, caller, organization).await?;
-        let team = find(&mut tx, found.id(), slug).await?;
-        teams::delete(&mut tx, team.id).await?;
-        let event = caller
-            .event(EventKind::TeamDeleted, now)
-            .on_account(found.id());
-        self.commit_access_change(tx, event.with("team", slug))
-            .await
+        let all = Cursor::first(usize::MAX);
+        let page = team_trees::visible(&mut conn, found.id(), &caller.principal, all).await?;
+        Ok(page.items)
     }
 
     /// Adds a member of the organization to a team, or changes what they are in it.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller owns the organization; [`Error::NotFound`];
-    /// [`Error::Conflict`] for who is not in the organization.
+    /// [`Error::Refused`] unless the caller maintains the team or owns the organization;
+    /// [`Error::NotFound`]; [`Error::Conflict`] for who is not in the organization.
     pub async fn set_team_member(
         &self,
         caller: &Caller,
@@ -105,10 +89,9 @@ impl Registry {
     ) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let found = administer(&mut tx, caller, organization).await?;
-        let team = find(&mut tx, found.id(), slug).await?;
+        let team = manage(&mut tx, caller, organization, slug).await?;
         let user = find_user(&mut tx, user).await?;
-        if accounts::member_role(&mut tx, found.id(), user.id)
+        if accounts::member_role(&mut tx, team.organization(), user.id)
             .await?
             .is_none()
         {
@@ -117,18 +100,18 @@ impl Registry {
                 user.login
             )));
         }
-        let before = teams::member_role(&mut tx, team.id, user.id).await?;
+        let before = teams::member_role(&mut tx, team.id(), user.id).await?;
         if before == Some(role) {
             return Ok(());
         }
-        teams::set_member(&mut tx, team.id, user.id, role, now).await?;
+        teams::set_member(&mut tx, team.id(), user.id, role, now).await?;
         let kind = match before {
             None => EventKind::TeamMemberAdded,
             Some(_) => EventKind::TeamMemberUpdated,
         };
         let event = caller
             .event(kind, now)
-            .on_account(found.id())
+            .on_account(team.organization())
             .with("team", slug);
         self.commit_access_change(tx, event.with("user", &user.login).with("role", role))
             .await
@@ -137,7 +120,8 @@ impl Registry {
     /// Removes somebody from a team.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller owns the organization; [`Error::NotFound`].
+    /// [`Error::Refused`] unless the caller maintains the team or owns the organization;
+    /// [`Error::NotFound`].
     pub async fn remove_team_member(
         &self,
         caller: &Caller,
@@ -147,10 +131,9 @@ impl Registry {
     ) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let found = administer(&mut tx, caller, organization).await?;
-        let team = find(&mut tx, found.id(), slug).await?;
+        let team = manage(&mut tx, caller, organization, slug).await?;
         let user = find_user(&mut tx, user).await?;
-        if !teams::remove_member(&mut tx, team.id, user.id).await? {
+        if !teams::remove_member(&mut tx, team.id(), user.id).await? {
             return Err(Error::NotFound {
                 what: "team member",
                 name: user.login.to_string(),
@@ -158,15 +141,15 @@ impl Registry {
         }
         let event = caller
             .event(EventKind::TeamMemberRemoved, now)
-            .on_account(found.id());
+            .on_account(team.organization());
         self.commit_access_change(tx, event.with("team", slug).with("user", &user.login))
             .await
     }
 
-    /// Who is in a team, in the order of their names.
+    /// Who is in a team itself, in the order of their names.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller is in the organization; [`Error::NotFound`].
+    /// [`Error::Refused`] unless the caller may see the team.
     pub async fn list_team_members(
         &self,
         caller: &Caller,
@@ -174,10 +157,9 @@ impl Registry {
         slug: &TeamSlug,
     ) -> Result<Vec<(User, TeamRole)>> {
         let mut conn = self.db.read().await?;
-        let permission = AccountPermission::ReadMembers;
-        let found = access::organization(&mut conn, caller, organization, permission).await?;
-        let team = find(&mut conn, found.id(), slug).await?;
-        Ok(teams::members(&mut conn, team.id).await?)
+        let permission = TeamPermission::Read;
+        let team = access::team(&mut conn, caller, organization, slug, permission).await?;
+        Ok(teams::members(&mut conn, team.id()).await?)
     }
 }
 

@@ -129,6 +129,7 @@ impl Action {
                     visibility,
                     description,
                     forge_url,
+                    homepage: None,
                 };
                 create(instance, new, output).await
             }

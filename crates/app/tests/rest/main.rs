@@ -36,9 +36,13 @@ mod contract;
 #[path = "../registry/kit/mod.rs"]
 mod kit;
 mod meta;
+mod orgs;
 mod package;
 mod package_access;
 mod packages;
 mod reference;
+mod repos;
 mod tags;
+mod teams;
+mod users;
 mod versions;

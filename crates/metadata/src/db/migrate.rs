@@ -42,6 +42,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "withdrawn versions",
         script: include_str!("../../migrations/0007_withdrawn_versions.sql"),
     },
+    Migration {
+        version: 8,
+        name: "profiles",
+        script: include_str!("../../migrations/0008_profiles.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

@@ -11,7 +11,7 @@ use naru_metadata::{Conn, Cursor, Db, Tx, events, grants, packages, signing_keys
 use naru_model::{
     Account, AccountId, AccountName, Actor, EventKind, NewEvent, OrganizationRole, PackageId,
     PackageSettings, PackageType, RepositoryId, RepositoryRole, Role, Scope, Scopes, TeamId,
-    TeamRole, TokenHolder, Visibility, WorkflowPackages,
+    TeamPrivacy, TeamRole, TokenHolder, Visibility, WorkflowPackages,
 };
 
 on_both!(
@@ -70,6 +70,8 @@ pub(crate) async fn team(tx: &mut Conn, organization: AccountId, slug: &str) -> 
         slug: &slug,
         name: "A team",
         description: None,
+        privacy: TeamPrivacy::Closed,
+        notifications: true,
         now: at(1),
     };
     teams::create(tx, &new).await.unwrap().unwrap()
@@ -87,6 +89,7 @@ pub(crate) async fn repository(
         name: &name,
         description: None,
         forge_url: Some("https://forge.example/octo/app"),
+        homepage: None,
         visibility,
         now: at(1),
     };

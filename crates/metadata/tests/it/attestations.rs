@@ -51,6 +51,7 @@ impl Shelf {
             name: &"app".parse().unwrap(),
             description: None,
             forge_url: None,
+            homepage: None,
             visibility: Visibility::Private,
             now: at(1),
         };

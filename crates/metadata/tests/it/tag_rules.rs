@@ -24,6 +24,8 @@ async fn team(tx: &mut Conn, owner: AccountId, slug: &str) -> TeamId {
         slug: &slug.parse().unwrap(),
         name: slug,
         description: None,
+        privacy: naru_model::TeamPrivacy::Closed,
+        notifications: true,
         now: at(1),
     };
     teams::create(tx, &new).await.unwrap().unwrap()

@@ -80,7 +80,7 @@ fn by_standing(
             (AccountKind::Organization, Some(_)) => Ok(Grounds::Member),
             (AccountKind::Organization, None) => Err(refusal(permission, Remedy::Membership)),
         },
-        AccountPermission::Administer => match standing {
+        AccountPermission::Administer | AccountPermission::RestoreRepository => match standing {
             Some(Standing::Owner) => Ok(Grounds::OwnAccount),
             Some(Standing::OrganizationOwner) => Ok(Grounds::Role {
                 role: Role::Admin,
@@ -91,7 +91,9 @@ fn by_standing(
             }
             _ => Err(refusal(permission, Remedy::OwnAccount)),
         },
-        AccountPermission::ManageCredentials => match standing {
+        AccountPermission::ReadProfile
+        | AccountPermission::ReadMemberships
+        | AccountPermission::ManageCredentials => match standing {
             Some(Standing::Owner) => Ok(Grounds::OwnAccount),
             _ => Err(refusal(permission, Remedy::OwnAccount)),
         },
@@ -111,7 +113,11 @@ const fn scopes(permission: AccountPermission, kind: AccountKind) -> &'static [S
         (AccountPermission::ListPackages, _) => &[Scope::ReadPackages],
         (AccountPermission::CreateRepository(Visibility::Public), _) => &[Scope::PublicRepo],
         (AccountPermission::CreateRepository(_), _) => &[Scope::Repo],
-        (AccountPermission::ReadMembers, _) => &[Scope::ReadOrg],
+        (AccountPermission::ReadMembers | AccountPermission::ReadMemberships, _) => {
+            &[Scope::ReadOrg]
+        }
+        (AccountPermission::ReadProfile, _) => &[Scope::ReadUser],
+        (AccountPermission::RestoreRepository, _) => &[Scope::Repo],
         (AccountPermission::Administer, AccountKind::Organization) => &[Scope::AdminOrg],
         (AccountPermission::Administer, AccountKind::User) => &[Scope::User],
         // No scope gives it; see `by_transport`.

@@ -229,6 +229,8 @@ pub enum Remedy {
     RepositoryCreation,
     /// An owner of the organization does it.
     OrganizationOwner,
+    /// An owner of the organization or a maintainer of the team does it.
+    TeamMaintainer,
     /// Only the account itself does it.
     OwnAccount,
     /// Belong to the organization.
@@ -362,6 +364,9 @@ impl fmt::Display for Remedy {
                  allow it",
             ),
             Self::OrganizationOwner => f.write_str("an owner of the organization can do it"),
+            Self::TeamMaintainer => {
+                f.write_str("an owner of the organization or a maintainer of the team can do it")
+            }
             Self::OwnAccount => f.write_str("only that account can do it"),
             Self::Membership => f.write_str("an owner of the organization can add you"),
             Self::SiteAdministrator => f.write_str("an administrator of the instance can do it"),

@@ -4,11 +4,12 @@
 //! least, so a query that forgets a column locks people out instead of letting them in.
 
 use crate::account::{AccountKind, OrganizationRole};
-use crate::id::{AccountId, PackageId, RepositoryId};
+use crate::id::{AccountId, PackageId, RepositoryId, TeamId};
 use crate::instance::RegistryMode;
 use crate::package::{PackageSettings, PackageState, PackageType, Visibility};
 use crate::permission::Role;
 use crate::repository::RepositoryRole;
+use crate::team::{TeamPrivacy, TeamRole};
 
 /// What there is to know about the caller, seen from one owner and one package or repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -102,6 +103,30 @@ pub struct PackageFacts {
 pub struct AccountFacts {
     /// The account; none if there is none of that name.
     pub account: Option<Owner>,
+    /// The caller, seen from there.
+    pub caller: Caller,
+}
+
+/// A team that a decision depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TeamState {
+    /// The team.
+    pub id: TeamId,
+    /// Who sees it.
+    pub privacy: TeamPrivacy,
+    /// What the caller is in the team itself.
+    pub role: Option<TeamRole>,
+    /// Whether the caller is in it, or in a team below it.
+    pub includes_caller: bool,
+}
+
+/// What a decision about a team needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TeamFacts {
+    /// The organization; none if there is no account of that name.
+    pub organization: Option<Owner>,
+    /// The team; none if there is none of that name there.
+    pub team: Option<TeamState>,
     /// The caller, seen from there.
     pub caller: Caller,
 }

@@ -5,13 +5,16 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::id::{AccountId, PackageId, RepositoryId, TokenId};
+use crate::id::{AccountId, PackageId, RepositoryId, TeamId, TokenId};
 use crate::instance::RegistryMode;
 use crate::package::{PackagePath, PackageSettings, PackageState, PackageType, Visibility};
-use crate::permission::{AccountPermission, PackagePermission, RepositoryPermission, Role};
+use crate::permission::{
+    AccountPermission, PackagePermission, RepositoryPermission, Role, TeamPermission,
+};
 use crate::principal::{AccessList, Action, Actions, Credential, Transport, WorkflowPackages};
 use crate::repository::RepositoryRole;
 use crate::scope::Scopes;
+use crate::team::{TeamPrivacy, TeamRole};
 
 // Few identifiers, so that equal ones are frequent.
 fn account_id() -> impl Strategy<Value = AccountId> {
@@ -36,6 +39,8 @@ fn scopes() -> impl Strategy<Value = Scopes> {
         Scope::DeleteRepo,
         Scope::AdminOrg,
         Scope::ReadOrg,
+        Scope::WriteOrg,
+        Scope::ReadUser,
         Scope::User,
         Scope::SiteAdmin,
     ];
@@ -242,9 +247,26 @@ fn account_permission() -> impl Strategy<Value = AccountPermission> {
         AccountPermission::CreateRepository(Visibility::Public),
         AccountPermission::CreateRepository(Visibility::Private),
         AccountPermission::ReadMembers,
+        AccountPermission::ReadProfile,
+        AccountPermission::ReadMemberships,
         AccountPermission::Administer,
+        AccountPermission::RestoreRepository,
         AccountPermission::ManageCredentials,
     ])
+}
+
+fn team_state() -> impl Strategy<Value = TeamState> {
+    (
+        word(TeamPrivacy::ALL),
+        option::of(word(TeamRole::ALL)),
+        any::<bool>(),
+    )
+        .prop_map(|(privacy, role, below)| TeamState {
+            id: TeamId::new(1),
+            privacy,
+            role,
+            includes_caller: below || role.is_some(),
+        })
 }
 
 fn repository_permission() -> impl Strategy<Value = RepositoryPermission> {
@@ -254,6 +276,7 @@ fn repository_permission() -> impl Strategy<Value = RepositoryPermission> {
         RepositoryPermission::Attest,
         RepositoryPermission::Administer,
         RepositoryPermission::Delete,
+        RepositoryPermission::Leave,
     ])
 }
 
@@ -656,6 +679,28 @@ proptest! {
         if decide_repository(&principal, on_repository, &repository).is_allowed() {
             let strong = RepositoryFacts { caller: stronger(&repository.caller, &more), ..repository };
             prop_assert!(decide_repository(&wide, on_repository, &strong).is_allowed());
+        }
+    }
+
+    #[test]
+    fn whoever_may_not_see_a_team_cannot_tell_it_from_none(
+        principal in principal(), permission in word(&[TeamPermission::Read, TeamPermission::Manage]),
+        team in team_state(), facts in facts()
+    ) {
+        let there = TeamFacts { organization: facts.owner, team: Some(team), caller: facts.caller };
+        let absent = TeamFacts { team: None, ..there };
+        let read = decide_team(&unlimited(&principal), TeamPermission::Read, &there);
+        if !read.is_allowed() {
+            prop_assert_eq!(
+                decide_team(&principal, permission, &there),
+                decide_team(&principal, permission, &absent)
+            );
+        }
+        if decide_team(&principal, TeamPermission::Manage, &there).is_allowed() {
+            prop_assert!(decide_team(&principal, TeamPermission::Read, &there).is_allowed());
+        }
+        if principal.access().is_some() {
+            prop_assert!(!decide_team(&principal, permission, &there).is_allowed());
         }
     }
 

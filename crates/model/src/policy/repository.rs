@@ -4,6 +4,7 @@ use crate::id::AccountId;
 use crate::package::Visibility;
 use crate::permission::{Permission, RepositoryPermission, Role};
 use crate::principal::{Principal, WorkflowPackages};
+use crate::repository::RepositoryRole;
 use crate::scope::Scope;
 
 use super::decision::{Decision, Grounds, Refusal, Remedy, RoleSource};
@@ -57,7 +58,7 @@ fn by_role(
     let held = role(principal, state, facts);
     match (permission, state.visibility) {
         (RepositoryPermission::Read, Visibility::Public) => return Ok(Grounds::Public),
-        _ if held.is_some_and(|(role, _)| role >= permission.role()) => {}
+        _ if held.is_some_and(|held| carries(held, permission)) => {}
         (RepositoryPermission::Read, Visibility::Internal) if !principal.is_anonymous() => {
             return Ok(Grounds::Internal);
         }
@@ -80,6 +81,33 @@ fn by_role(
     }
     held.map(|(role, source)| Grounds::Role { role, source })
         .ok_or(Refusal::Unknown)
+}
+
+/// Whether the credential of `principal` reaches repositories that are not public, as far as the
+/// caller's roles do: for lists, where what it does not reach is left out.
+#[must_use]
+pub fn reaches_private_repositories(principal: &Principal) -> bool {
+    require_scopes(principal, Permission::ReadRepository, &[Scope::Repo]).is_ok()
+}
+
+/// Whether a role carries a permission. What a workflow has in its own repository is nothing that it
+/// could give up.
+fn carries((role, source): (Role, RoleSource), permission: RepositoryPermission) -> bool {
+    let leaves = permission == RepositoryPermission::Leave;
+    role >= permission.role() && !(leaves && source == RoleSource::OwnRepository)
+}
+
+/// The caller's own role in the repository, for showing it: none where they have none, whatever
+/// everybody may do with a public one.
+#[must_use]
+pub fn repository_role(principal: &Principal, facts: &RepositoryFacts) -> Option<RepositoryRole> {
+    let state = facts.repository?;
+    match role(principal, &state, facts)? {
+        (_, RoleSource::Repository) => facts.caller.repository_role,
+        (Role::Admin, _) => Some(RepositoryRole::Admin),
+        (Role::Write, _) => Some(RepositoryRole::Write),
+        (Role::Read, _) => Some(RepositoryRole::Read),
+    }
 }
 
 /// The role in the repository. A workflow reads its own, and only says something about it besides.

@@ -8,13 +8,16 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::id::{AccountId, PackageId, RepositoryId, TokenId};
+use crate::id::{AccountId, PackageId, RepositoryId, TeamId, TokenId};
 use crate::instance::RegistryMode;
 use crate::package::{PackagePath, PackageSettings, PackageState, PackageType, Visibility};
-use crate::permission::{AccountPermission, PackagePermission, RepositoryPermission, Role};
+use crate::permission::{
+    AccountPermission, PackagePermission, RepositoryPermission, Role, TeamPermission,
+};
 use crate::principal::{AccessList, Action, Actions, Credential, Transport, WorkflowPackages};
 use crate::repository::RepositoryRole;
 use crate::scope::Scopes;
+use crate::team::{TeamPrivacy, TeamRole};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policy.truth.txt");
 
@@ -71,6 +74,7 @@ fn print() -> String {
     registry_tokens(&mut out);
     accounts(&mut out);
     repositories(&mut out);
+    teams(&mut out);
     links(&mut out);
     out
 }
@@ -806,7 +810,10 @@ fn accounts(out: &mut String) {
             AccountPermission::CreateRepository(Visibility::Private),
         ),
         ("read members", AccountPermission::ReadMembers),
+        ("read profile", AccountPermission::ReadProfile),
+        ("read memberships", AccountPermission::ReadMemberships),
         ("administer", AccountPermission::Administer),
+        ("restore repo", AccountPermission::RestoreRepository),
         ("credentials", AccountPermission::ManageCredentials),
     ];
     let rows = || {
@@ -891,6 +898,7 @@ fn repositories(out: &mut String) {
         ("attest", RepositoryPermission::Attest),
         ("administer", RepositoryPermission::Administer),
         ("delete", RepositoryPermission::Delete),
+        ("leave", RepositoryPermission::Leave),
     ];
     for (title, facts) in repository_targets() {
         heading(out, &format!("Source repository: {title}"));
@@ -912,6 +920,75 @@ fn repositories(out: &mut String) {
             line(out, who.name, cells);
         }
     }
+}
+
+fn teams(out: &mut String) {
+    let questions = [
+        ("read", TeamPermission::Read),
+        ("manage", TeamPermission::Manage),
+    ];
+    let organization = Some(owner(AccountKind::Organization, PackageSettings::default()));
+    let state = |privacy, role: Option<TeamRole>, includes_caller| TeamState {
+        id: TeamId::new(6),
+        privacy,
+        role,
+        includes_caller,
+    };
+    for (title, privacy) in [
+        ("absent", None),
+        ("closed", Some(TeamPrivacy::Closed)),
+        ("secret", Some(TeamPrivacy::Secret)),
+    ] {
+        heading(out, &format!("Team: {title}"));
+        line(out, "", questions.map(|(name, _)| name.to_owned()));
+        for (who, role, includes_caller) in team_rows() {
+            let facts = TeamFacts {
+                organization,
+                team: privacy.map(|privacy| state(privacy, role, includes_caller)),
+                caller: who.caller,
+            };
+            let cells = questions.map(|(_, permission)| {
+                cell(&who, &ACCOUNT_SCOPES, |principal| {
+                    decide_team(principal, permission, &facts)
+                })
+            });
+            line(out, who.name, cells);
+        }
+    }
+}
+
+fn team_rows() -> Vec<(Who, Option<TeamRole>, bool)> {
+    let suspended = Caller {
+        active: false,
+        ..ORGANIZATION_OWNER
+    };
+    let write = Some(WorkflowPackages::Write);
+    let of_owner = workflow(
+        "workflow of the organization",
+        write,
+        OWNER,
+        Visibility::Private,
+        None,
+    );
+    let maintainer = Some(TeamRole::Maintainer);
+    vec![
+        (anonymous(), None, false),
+        (user("stranger", ACTIVE), None, false),
+        (site_administrator(), None, false),
+        (user("suspended owner", suspended), None, false),
+        (user("member", MEMBER), None, false),
+        (
+            user("member of the team", MEMBER),
+            Some(TeamRole::Member),
+            true,
+        ),
+        (user("member of a team below", MEMBER), None, true),
+        (user("maintainer of the team", MEMBER), maintainer, true),
+        (user("maintainer, not a member", ACTIVE), maintainer, true),
+        (user("organization owner", ORGANIZATION_OWNER), None, false),
+        (of_owner, None, false),
+        (system(), None, false),
+    ]
 }
 
 fn links(out: &mut String) {
@@ -1013,12 +1090,14 @@ const PACKAGE_SCOPES: [Scope; 5] = [
     Scope::Repo,
     Scope::SiteAdmin,
 ];
-const ACCOUNT_SCOPES: [Scope; 8] = [
+const ACCOUNT_SCOPES: [Scope; 10] = [
     Scope::ReadPackages,
     Scope::Repo,
     Scope::PublicRepo,
     Scope::ReadOrg,
+    Scope::WriteOrg,
     Scope::AdminOrg,
+    Scope::ReadUser,
     Scope::User,
     Scope::AdminEnterprise,
     Scope::SiteAdmin,

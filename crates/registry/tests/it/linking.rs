@@ -81,6 +81,7 @@ async fn an_address_on_a_forge_finds_the_record_that_has_it() {
         visibility: Visibility::Private,
         description: None,
         forge_url: Some("https://forge.example/octocat/source".to_owned()),
+        homepage: None,
     };
     world
         .registry

@@ -411,6 +411,7 @@ async fn on_the_legacy_registry_a_published_tag_stays_what_it_is() {
                 visibility: Visibility::Private,
                 description: None,
                 forge_url: None,
+                homepage: None,
             },
         )
         .await

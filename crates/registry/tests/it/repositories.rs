@@ -21,6 +21,7 @@ async fn whoever_may_create_one_makes_it_and_administers_it() {
         visibility: Visibility::Private,
         description: Some("An app".to_owned()),
         forge_url: Some("https://Forge.example/octocat/app.git".to_owned()),
+        homepage: None,
     };
     assert!(
         world

@@ -188,6 +188,7 @@ impl World {
             visibility,
             description: None,
             forge_url: None,
+            homepage: None,
         };
         self.registry
             .create_repository(&Caller::system(), new)

@@ -241,6 +241,9 @@ impl<'a> Situation<'a> {
                 Shape::text(ErrorCode::RangeInvalid, error.to_string())
                     .header(headers::upload_range(*offset))
             }
+            Error::InvalidField { message, .. } => {
+                Shape::text(ErrorCode::ManifestInvalid, message.as_str())
+            }
             Error::Invalid(text) => Shape::text(ErrorCode::ManifestInvalid, text.as_str()),
             Error::NameShape(_) => Shape::text(ErrorCode::NameInvalid, error.to_string()),
             Error::StillNeeded { by, .. } | Error::NeededDeleteRefused { by, .. } => {

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, Uri};
-use naru_model::{Account, AccountName, PackageName, PackagePath, PackageType};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use naru_model::{
+    Account, AccountName, PackageName, PackagePath, PackageType, RepositoryPath, TeamSlug,
+};
 use naru_registry::{Caller, Error, Registry};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -184,6 +186,54 @@ impl Call {
     pub(super) fn is_since(&self, version: &str) -> bool {
         // They are dates, which are compared as text.
         self.header("x-github-api-version").unwrap_or(VERSIONS[0]) >= version
+    }
+
+    /// As [`Call::part`], for what only those may ask for who have signed in: whoever has not is
+    /// asked to, whether or not there could be such a thing.
+    ///
+    /// # Errors
+    /// [`Failure::NOT_FOUND`], [`Failure::UNAUTHENTICATED`].
+    pub(super) fn named<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
+        self.part(name).map_err(|failure| {
+            if self.caller().principal.is_anonymous() {
+                Failure::UNAUTHENTICATED
+            } else {
+                failure
+            }
+        })
+    }
+
+    /// The team that the path names with `{team_slug}`, in any case.
+    ///
+    /// # Errors
+    /// Those of [`Call::named`].
+    pub(super) fn team(&self) -> Result<TeamSlug, Failure> {
+        let slug = self.text("team_slug")?.to_ascii_lowercase();
+        match slug.parse() {
+            Ok(slug) => Ok(slug),
+            Err(_) => self.named("team_slug"),
+        }
+    }
+
+    /// The source repository that the path names with `{owner}` and `{repo}`.
+    ///
+    /// # Errors
+    /// Those of [`Call::named`].
+    pub(super) fn repository(&self) -> Result<RepositoryPath, Failure> {
+        Ok(RepositoryPath {
+            owner: self.named("owner")?,
+            name: self.named("repo")?,
+        })
+    }
+
+    /// Whether the request only reads.
+    pub(super) fn is_read(&self) -> bool {
+        self.operation.method == Method::GET
+    }
+
+    /// The path below the base, as it came.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
     }
 
     /// The account whose things are asked for: `/orgs/{org}` serves organizations alone,

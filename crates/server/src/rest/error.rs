@@ -5,7 +5,7 @@
 
 use axum::response::IntoResponse;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use naru_model::policy::Refusal;
 use naru_model::{Permission, Principal, Scope};
 use naru_registry::Error;
@@ -137,6 +137,24 @@ impl Failure {
         }
     }
 
+    /// 301 or 307: what is asked for has another address now.
+    pub(crate) fn moved(is_read: bool, to: &str) -> Self {
+        let failure = if is_read {
+            Self::is(StatusCode::MOVED_PERMANENTLY, "Moved Permanently")
+        } else {
+            Self::is(StatusCode::TEMPORARY_REDIRECT, "Temporary Redirect")
+        };
+        match HeaderValue::from_str(to) {
+            Ok(to) => failure.with(LOCATION, to),
+            Err(_) => Self::NOT_FOUND,
+        }
+    }
+
+    /// 409: it stands against the state of things.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::text(StatusCode::CONFLICT, message)
+    }
+
     /// 413: more bytes than a body may have.
     pub(super) fn body_too_large(limit: usize) -> Self {
         Self::text(
@@ -234,6 +252,9 @@ impl From<Error> for Failure {
             Error::NeededDeleteRefused { .. } => {
                 Self::validation(vec![FieldError::custom("PackageVersion", "needed", &text)])
             }
+            Error::InvalidField { field, .. } => {
+                Self::validation(vec![FieldError::custom("", field, &text)])
+            }
             Error::StillNeeded { .. } => Self::text(StatusCode::CONFLICT, text),
             Error::TagProtected(refusal) if refusal.is_final() => {
                 Self::text(StatusCode::CONFLICT, text)
@@ -298,6 +319,12 @@ fn sentence(missing: Permission, refusal: &Refusal) -> String {
     match missing {
         Permission::AdminRepository | Permission::DeleteRepository => {
             format!("Must have admin rights to Repository. ({explanation})")
+        }
+        Permission::WriteRepository => {
+            format!("Must have push access to the repository. ({explanation})")
+        }
+        Permission::AdminTeam => {
+            format!("Must be a maintainer of the team. ({explanation})")
         }
         Permission::AdminAccount => {
             format!("Must be an owner of the organization. ({explanation})")

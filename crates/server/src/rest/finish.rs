@@ -46,6 +46,14 @@ impl Answer {
         Ok(Self(response))
     }
 
+    /// A body that is text of its own.
+    pub(crate) fn text(media_type: &'static str, body: String) -> Self {
+        let mut response = (StatusCode::OK, body).into_response();
+        let media_type = HeaderValue::from_static(media_type);
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+        Self(response)
+    }
+
     /// 204, or another status without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
         Self(status.into_response())

@@ -1,6 +1,7 @@
 //! Pages of lists: `page` and `per_page` as the vendor has them, `after` beyond ten thousand
 //! things, and the `Link` header that leads on (contract D2, D5).
 
+use naru_registry::{Cursor, Page};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -88,6 +89,32 @@ fn number(name: &str, text: Option<&str>) -> Result<Option<u64>, Failure> {
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Wanted {
+    /// As a use case is asked for it, in a list that is counted and not numbered.
+    pub(crate) const fn counted(&self) -> Cursor {
+        Cursor {
+            after: None,
+            skip: self.skip,
+            limit: self.limit,
+        }
+    }
+
+    /// The `Link` header of a page of such a list; the last page that can be reached leads nowhere.
+    pub(crate) fn counted_link<T>(&self, call: &Call, found: &Page<T>) -> Option<String> {
+        let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
+        let is_reachable = (self.page + 1).saturating_mul(per_page) <= FURTHEST;
+        let numbered = Self {
+            after: None,
+            ..*self
+        };
+        let rest = Rest {
+            next: (found.next.is_some() && is_reachable).then_some(0),
+            total: None,
+        };
+        numbered.link(call, rest)
+    }
 }
 
 /// What is known of the rest of the list.

@@ -2,7 +2,8 @@
 
 use super::operation::{Operations, Table};
 use super::{
-    artifacts, attestations, explain, meta, package_access, packages, tag_rules, tags, versions,
+    artifacts, attestations, collaborators, explain, invitations, members, meta, orgs,
+    package_access, packages, repo_lists, repos, tag_rules, tags, teams, users, versions,
 };
 
 /// The whole table.
@@ -17,6 +18,14 @@ pub(crate) fn table() -> Table {
     tag_rules::routes(&mut operations);
     attestations::routes(&mut operations);
     artifacts::routes(&mut operations);
+    users::routes(&mut operations);
+    orgs::routes(&mut operations);
+    members::routes(&mut operations);
+    invitations::routes(&mut operations);
+    teams::routes(&mut operations);
+    repos::routes(&mut operations);
+    repo_lists::routes(&mut operations);
+    collaborators::routes(&mut operations);
     operations.finish()
 }
 

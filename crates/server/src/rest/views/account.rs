@@ -32,6 +32,11 @@ pub(crate) struct SimpleUser {
 }
 
 impl SimpleUser {
+    /// A user.
+    pub(crate) fn of_user(user: &User, urls: &Urls) -> Self {
+        Self::new(&Account::User(user.clone()), urls)
+    }
+
     /// A user or an organization.
     pub(crate) fn new(account: &Account, urls: &Urls) -> Self {
         let login = account.login();

@@ -5,9 +5,13 @@ mod access;
 mod account;
 mod deletion;
 mod explanation;
+mod organization;
 mod package;
+mod profile;
+mod repository;
 mod tag;
 mod tag_rule;
+mod team;
 mod urls;
 mod version;
 
@@ -17,9 +21,18 @@ pub(super) use deletion::{
     BulkDeletionView, BulkRestorationView, DeleteRequest, DeletionView, FilterView, RestoreRequest,
 };
 pub(super) use explanation::ExplanationView;
+pub(super) use organization::{
+    OrgMembership, OrganizationFull, OrganizationInvitation, OrganizationSimple,
+};
 pub(super) use package::PackageView;
+pub(super) use profile::UserView;
+pub(super) use repository::{
+    CollaboratorPermission, CollaboratorView, ContentFile, FullRepository, Permissions,
+    RepositoryView,
+};
 pub(super) use tag::{TagChangeView, TagView};
 pub(super) use tag_rule::TagRuleView;
+pub(super) use team::{TeamFull, TeamMember, TeamMembershipView, TeamView};
 pub(super) use urls::{Urls, part};
 pub(super) use version::VersionView;
 

@@ -1,6 +1,9 @@
 //! Where addresses in answers lead: always to the public origin.
 
-use naru_model::{Account, AccountKind, AccountName, PackageName, PackageType, VersionId};
+use naru_model::{
+    Account, AccountKind, AccountName, PackageName, PackageType, RepositoryPath, TeamSlug,
+    VersionId,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::hosts::{Arrival, RestBase};
@@ -41,6 +44,31 @@ impl Urls {
     /// The page of an account.
     pub(crate) fn account_page(&self, login: &AccountName) -> String {
         format!("{}/{login}", self.web)
+    }
+
+    /// An organization's record.
+    pub(crate) fn organization(&self, login: &AccountName) -> String {
+        format!("{}/orgs/{login}", self.api)
+    }
+
+    /// A team's record.
+    pub(crate) fn team(&self, organization: &AccountName, slug: &TeamSlug) -> String {
+        format!("{}/teams/{slug}", self.organization(organization))
+    }
+
+    /// The page of a team.
+    pub(crate) fn team_page(&self, organization: &AccountName, slug: &TeamSlug) -> String {
+        format!("{}/orgs/{organization}/teams/{slug}", self.web)
+    }
+
+    /// A source repository's record.
+    pub(crate) fn repository(&self, path: &RepositoryPath) -> String {
+        format!("{}/repos/{path}", self.api)
+    }
+
+    /// The page of a source repository.
+    pub(crate) fn repository_page(&self, path: &RepositoryPath) -> String {
+        format!("{}/{path}", self.web)
     }
 
     /// The packages of an account: `/orgs/NAME` or `/users/NAME`, whichever way it was asked for.
