@@ -18,14 +18,20 @@ macro_rules! attestation_columns {
 }
 
 /// The numbers of attestations of owner `$1` about one of the digests `$2`, in one of the
-/// repositories `$3`, of type or kind `$4` if given.
+/// repositories `$3`, of type or kind `$4` if given, on one side of number `$5`; with the size of
+/// its bundle, as often as it is about one of the digests.
 macro_rules! found {
-    () => {
-        "SELECT DISTINCT a.id, a.size
+    ($edge:literal) => {
+        concat!(
+            "SELECT a.id, CAST(a.size * COUNT(*) AS BIGINT) AS size
         FROM attestation_subjects s JOIN attestations a ON a.id = s.attestation_id
         WHERE s.owner_id = $1 AND s.digest {{IN $2}} AND s.repository_id {{IN $3}}
             AND (CAST($4 AS {{TEXT}}) IS NULL OR a.predicate_type = $4 OR a.predicate_kind = $4)
-        "
+            AND s.attestation_id ",
+            $edge,
+            " $5
+        GROUP BY a.id, a.size "
+        )
     };
 }
 
@@ -124,8 +130,8 @@ statements! {
         WHERE a.owner_id = $1 AND a.repository_id > $2 AND a.repository_id < $3
             AND (CAST($4 AS {{TEXT}}) IS NULL OR a.predicate_type = $4 OR a.predicate_kind = $4)
         ORDER BY a.repository_id DESC LIMIT $5";
-    OLDER = concat!(found!(), "AND s.attestation_id < $5 ORDER BY a.id DESC LIMIT $6");
-    NEWER = concat!(found!(), "AND s.attestation_id > $5 ORDER BY a.id LIMIT $6");
+    OLDER = concat!(found!("<"), "ORDER BY a.id DESC LIMIT $6");
+    NEWER = concat!(found!(">"), "ORDER BY a.id LIMIT $6");
     WITH_BUNDLES = concat!("SELECT ", attestation_columns!(), ", s.digest, a.bundle
         FROM attestations a JOIN attestation_subjects s ON s.attestation_id = a.id
         WHERE a.id {{IN $1}} AND s.digest {{IN $2}} ORDER BY a.id DESC, s.digest");

@@ -17,8 +17,12 @@ pub use naru_metadata::attestations::FoundAttestation;
 
 /// In how many repositories of one owner the same artifact is looked for.
 const MOST_REPOSITORIES: i64 = 1000;
-/// How many bytes of bundles a page has; one that is larger stands alone.
+/// How many bytes of bundles a page has, each as often as it is about a digest that was asked for;
+/// one attestation that has more stands alone.
 const PAGE_BYTES: u64 = 8 << 20;
+/// How many bytes a bundle has at most, times the digests it is about: so much stands in an answer
+/// that asks for all of them.
+const MOST_SPREAD: u64 = 32 << 20;
 /// How many attestations go in one round of a deletion.
 const ROUND: i64 = 1000;
 
@@ -47,13 +51,7 @@ impl Registry {
         path: &RepositoryPath,
         bundle: &AttestationBundle,
     ) -> Result<AttestationId> {
-        let limit = self.settings.attestation_limit;
-        if u64::try_from(bundle.json().len()).unwrap_or(u64::MAX) > limit {
-            return Err(Error::TooLarge {
-                what: "the bundle",
-                limit,
-            });
-        }
+        self.check_size(bundle)?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let attest = RepositoryPermission::Attest;
@@ -73,6 +71,22 @@ impl Registry {
         events::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(id)
+    }
+
+    fn check_size(&self, bundle: &AttestationBundle) -> Result<()> {
+        let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let limit = self.settings.attestation_limit;
+        let size = bytes(bundle.json().len());
+        if size > limit {
+            let what = "the bundle";
+            return Err(Error::TooLarge { what, limit });
+        }
+        if size.saturating_mul(bytes(bundle.subjects().len())) > MOST_SPREAD {
+            let what = "the bundle, times the digests it is about,";
+            let limit = MOST_SPREAD;
+            return Err(Error::TooLarge { what, limit });
+        }
+        Ok(())
     }
 
     /// What a repository holds about the digests, newest first; one that is about several of them

@@ -206,7 +206,7 @@ pub(crate) async fn with_tags(conn: &mut Conn, found: Vec<Version>) -> Result<Ve
 }
 
 /// The tags of several versions, the one changed last first.
-async fn tags_of(
+pub(crate) async fn tags_of(
     conn: &mut Conn,
     versions: &[VersionId],
 ) -> Result<HashMap<VersionId, Vec<String>>> {

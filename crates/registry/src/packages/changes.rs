@@ -7,7 +7,7 @@ use naru_model::{
 };
 
 use super::{absent, own_permissions};
-use crate::access::{Authorized, authorize_in};
+use crate::access::{Authorized, authorize_in, lock};
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, account_access, events};
 
@@ -49,6 +49,8 @@ impl Registry {
         let mut tx = self.db.write().await?;
         let administer = PackagePermission::Administer;
         let package = authorize_in(&mut tx, caller, path, administer).await?;
+        // What is read from here on to decide by is changed by nobody else before the commit.
+        lock(&mut tx, &package).await?;
         let mut editor = Editor {
             caller,
             package: &package,

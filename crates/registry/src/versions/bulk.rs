@@ -13,7 +13,7 @@ use naru_model::{
 use super::delete::DeleteOptions;
 use super::plan::Deletion;
 use super::restore::Restoration;
-use super::with_tags;
+use super::{tags_of, with_tags};
 use crate::access::{Authorized, lock};
 use crate::commit::Outdated;
 use crate::error::{Error, Result};
@@ -50,6 +50,12 @@ pub struct VersionFilter {
     pub keep_tags: Vec<TagPattern>,
     /// Not the newest so many of those that are left.
     pub keep_newest: usize,
+}
+
+impl VersionFilter {
+    fn is_old_enough(&self, pushed_at: Moment, now: Moment) -> bool {
+        self.older_than.is_none_or(|age| pushed_at < now.minus(age))
+    }
 }
 
 /// A filter that is ready to be asked.
@@ -167,7 +173,11 @@ impl Registry {
         // The oldest first, so that what is refused as the last tagged version is the newest.
         let oldest_first: Vec<VersionId> = selected.found.into_iter().rev().collect();
         for (number, batch) in oldest_first.chunks(BATCH).enumerate() {
-            match self.delete_batch(caller, &package, batch, options).await {
+            let part = Batch {
+                ids: batch,
+                selection,
+            };
+            match self.delete_batch(caller, &package, part, options).await {
                 Ok(part) => done.add(part),
                 Err(error) if number == 0 => return Err(error),
                 Err(error) => {
@@ -184,14 +194,15 @@ impl Registry {
         &self,
         caller: &Caller,
         package: &Authorized,
-        batch: &[VersionId],
+        batch: Batch<'_>,
         options: DeleteOptions,
     ) -> Result<BulkDeletion> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         lock(&mut tx, package).await?;
+        let still = batch.still_meant(&mut tx, package.id(), now).await?;
         let planned = self
-            .plan_batch(&mut tx, caller, package, batch, options)
+            .plan_batch(&mut tx, caller, package, &still, options)
             .await?;
         self.carry_out(&mut tx, caller, package, &planned.deletion, now)
             .await?;
@@ -318,6 +329,36 @@ impl Registry {
             more: false,
         };
         Ok((done, tx))
+    }
+}
+
+/// A part of a selection.
+#[derive(Clone, Copy)]
+struct Batch<'a> {
+    ids: &'a [VersionId],
+    selection: &'a Selection,
+}
+
+impl Batch<'_> {
+    /// Those that the selection means even now, when nothing can change any more: a push may have
+    /// given one a tag, or a new date, since they were selected.
+    async fn still_meant(
+        self,
+        conn: &mut Conn,
+        package: PackageId,
+        now: Moment,
+    ) -> Result<Vec<VersionId>> {
+        let Selection::Filter(filter) = self.selection else {
+            return Ok(self.ids.to_vec());
+        };
+        let sieve = Sieve::new(filter)?;
+        let mut tags = tags_of(conn, self.ids).await?;
+        let mut nodes = versions::nodes(conn, package, self.ids).await?;
+        nodes.retain(|node| {
+            let tags = tags.remove(&node.id).unwrap_or_default();
+            filter.is_old_enough(node.created_at, now) && sieve.lets_through(&tags)
+        });
+        Ok(nodes.into_iter().map(|node| node.id).collect())
     }
 }
 
