@@ -11,6 +11,8 @@ mod incoming;
 mod open;
 mod record;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::Stream;
 use naru_blobstore::{StorageKey, Upload, UploadState};
@@ -405,11 +407,21 @@ impl Registry {
         target: &PushTarget,
         row: Option<UploadRow>,
     ) -> Result<UploadRow> {
-        let now = self.clock.now();
-        row.filter(|row| row.principal == caller.key())
-            .filter(|row| target.package() == Some(row.package))
-            .filter(|row| row.expires_at > now)
+        row.filter(|row| self.is_own(caller, target, row, Duration::ZERO))
             .ok_or(Error::UploadUnknown)
+    }
+
+    /// Whether an upload is this caller's, of this package, and lasts at least so long.
+    fn is_own(
+        &self,
+        caller: &Caller,
+        target: &PushTarget,
+        row: &UploadRow,
+        at_least: Duration,
+    ) -> bool {
+        row.principal == caller.key()
+            && target.package() == Some(row.package)
+            && row.expires_at > self.clock.now().plus(at_least)
     }
 
     /// Makes this request the one that writes to an upload, and announces its chunk. A chunk that
@@ -436,23 +448,24 @@ impl Registry {
         }
     }
 
-    /// Makes this request the one that may write: cuts off the one that does, raises the epoch, and
-    /// goes on where the last request of this process stopped, or from the row.
+    /// Makes this request the one that may write: cuts off the one that does, and goes on where the
+    /// last request of this process stopped, or from the row, whose epoch it then raises.
     async fn take_over(&self, caller: &Caller, target: &PushTarget, id: &UploadId) -> Result<Held> {
         let mut place = self.place(caller, target, id).await?;
-        let row = match self.claim(caller, target, id).await {
-            Ok(row) => row,
-            Err(error) => {
-                drop(place);
-                self.uploads.forget_if_empty(id);
-                return Err(error);
-            }
+        let (row, upload) = match place.parked.take() {
+            Some(kept) if self.needs_no_claim(caller, target, &kept.row) => (kept.row, kept.upload),
+            kept => match self.claim(caller, target, id).await {
+                Ok(row) => {
+                    let upload = self.claimed(&row, kept).await?;
+                    (row, upload)
+                }
+                Err(error) => {
+                    drop(place);
+                    self.uploads.forget_if_empty(id);
+                    return Err(error);
+                }
+            },
         };
-        let mut upload = match place.parked.take() {
-            Some(parked) if parked.row.epoch + 1 == row.epoch => parked.upload,
-            _ => self.resume(&row).await?,
-        };
-        upload.set_epoch(row.epoch);
         let keeper = Keeper {
             db: self.db.clone(),
             clock: self.clock.clone(),
@@ -465,6 +478,25 @@ impl Registry {
             touched,
         };
         Ok(Held::new(parked, place, keeper))
+    }
+
+    /// Whether what this process kept of an upload is all there is to know, so that nothing has to
+    /// be written before the end of the request: where no other process takes uploads. What ends
+    /// it meanwhile, such as the revocation of its token, raises the epoch of its row, and then the
+    /// write at the end is refused. Near its expiry it is claimed, so that it lasts.
+    fn needs_no_claim(&self, caller: &Caller, target: &PushTarget, kept: &UploadRow) -> bool {
+        let half = self.settings.upload_expiry() / 2;
+        !self.db.is_shared() && self.is_own(caller, target, kept, half)
+    }
+
+    /// The blob store's end of an upload whose row was claimed just now.
+    async fn claimed(&self, row: &UploadRow, kept: Option<Parked>) -> Result<Upload> {
+        let mut upload = match kept {
+            Some(kept) if kept.row.epoch + 1 == row.epoch => kept.upload,
+            _ => self.resume(row).await?,
+        };
+        upload.set_epoch(row.epoch);
+        Ok(upload)
     }
 
     /// Only whose upload it is may cut off the request that writes to it.

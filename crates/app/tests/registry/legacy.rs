@@ -337,10 +337,18 @@ fn a_published_tag_cannot_be_moved_but_latest_can() {
 #[test]
 fn a_published_tag_cannot_be_deleted_but_latest_can() {
     let repo = fresh(plain(), "immutable-delete");
-    repo.push_image("1.0");
-    repo.push_image("latest");
-    repo.delete("manifests/1.0").send().refused(409, "DENIED");
+    let published = repo.push_image("1.0");
+    let latest = repo.push_image("latest");
+    for image in [
+        "manifests/1.0",
+        &format!("manifests/{}", published.digest()),
+    ] {
+        repo.delete(image).send().refused(409, "DENIED");
+    }
+    assert_eq!(repo.tags(), ["1.0", "latest"]);
     repo.delete("manifests/latest").send().expect(202);
+    let by_digest = format!("manifests/{}", latest.digest());
+    repo.delete(&by_digest).send().expect(202);
     assert_eq!(repo.tags(), ["1.0"]);
 }
 

@@ -440,6 +440,55 @@ proptest! {
     }
 
     #[test]
+    fn an_explanation_says_yes_where_the_decision_does(
+        principal in principal(), permission in permission(), path in path(), facts in facts()
+    ) {
+        let decision = decide_package(&principal, permission, &path, &facts);
+        let explained = explain_package(&principal, permission, &path, &facts);
+        prop_assert_eq!(decision.is_allowed(), explained.is_allowed());
+        if decision.is_allowed() {
+            prop_assert_eq!(decision, explained);
+        }
+    }
+
+    #[test]
+    fn who_may_know_hears_what_is_missing_on_what_is_there(
+        principal in user(), permission in permission(), path in path(), facts in facts()
+    ) {
+        let is_live = facts.package.is_some_and(|package| package.state == PackageState::Live);
+        let is_closed = facts.registry == RegistryMode::Disabled;
+        if is_live && !is_closed {
+            let explained = explain_package(&principal, permission, &path, &facts);
+            prop_assert_ne!(explained, Decision::Refused(Refusal::Unknown));
+        }
+    }
+
+    #[test]
+    fn the_role_that_tag_rules_see_is_the_one_that_decides(
+        principal in principal(), permission in permission(), path in path(), facts in facts()
+    ) {
+        let decision = decide_package(&principal, permission, &path, &facts);
+        if let Decision::Allowed(Grounds::Role { role, .. }) = decision
+            && permission != PackagePermission::Restore
+        {
+            prop_assert_eq!(role_on_package(&principal, &path, &facts), Some(role));
+        }
+    }
+
+    #[test]
+    fn who_creates_a_package_has_a_role_that_pushes(
+        principal in principal(), path in path(), facts in facts()
+    ) {
+        let decision = decide_package(&principal, PackagePermission::Write, &path, &facts);
+        // The machine itself has no role, and tag rules do not bind it.
+        if let Decision::Allowed(Grounds::Creation(_)) = decision
+            && principal != Principal::System
+        {
+            prop_assert!(role_on_package(&principal, &path, &facts) >= Some(Role::Write));
+        }
+    }
+
+    #[test]
     fn facts_that_were_not_loaded_allow_nothing(
         principal in principal(), permission in permission(), path in path()
     ) {

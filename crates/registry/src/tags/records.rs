@@ -106,7 +106,7 @@ impl Registry {
         let mut tx = self.db.write().await?;
         lock(&mut tx, &package).await?;
         let found = versions::header_by_id(&mut tx, package.id(), version).await?;
-        if found.is_none_or(|found| found.deleted_at.is_some()) {
+        if !found.is_some_and(|found| found.is_listed()) {
             return Err(Error::Invalid(format!(
                 "version_id: {version} is no version of {path}"
             )));

@@ -170,6 +170,7 @@ impl Keeper {
             return Err(Error::UploadUnknown);
         }
         parked.row.offset = state.offset();
+        parked.row.expires_at = expires_at;
         parked.touched = now;
         Ok(())
     }

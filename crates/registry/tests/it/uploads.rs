@@ -612,3 +612,48 @@ async fn a_blob_that_took_two_days_in_one_request_is_refused_and_one_in_chunks_i
         .await
         .unwrap();
 }
+
+/// A push of a small blob costs a transaction to begin and one to end; between them nothing has to
+/// be written where no other process could go on with the upload.
+#[tokio::test]
+async fn only_where_other_processes_take_uploads_is_one_claimed_between_its_requests() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let id = begin(&world.registry, &octocat, APP).await;
+    let content = noise("claims", 3000);
+    append(&world.registry, &octocat, APP, &id, chunk(&content[..1000]))
+        .await
+        .unwrap();
+    let db = world.db().await;
+    let epoch = async || {
+        let mut conn = db.read().await.unwrap();
+        let row = naru_metadata::uploads::find(&mut conn, id.as_str()).await;
+        row.unwrap().unwrap().epoch
+    };
+    let claims = if db.is_shared() { 1 } else { 0 };
+    assert_eq!(epoch().await, 1 + claims);
+    // Near its expiry it is claimed, so that it lasts.
+    world.clock.advance(13 * HOUR);
+    append(
+        &world.registry,
+        &octocat,
+        APP,
+        &id,
+        chunk(&content[1000..2000]),
+    )
+    .await
+    .unwrap();
+    assert_eq!(epoch().await, 2 + claims);
+    db.close().await;
+    let digest = digest_of(&content);
+    finish(
+        &world.registry,
+        &octocat,
+        APP,
+        &id,
+        &digest,
+        &content[2000..],
+    )
+    .await
+    .unwrap();
+}
