@@ -13,7 +13,7 @@ use naru_model::{
     User, Visibility,
 };
 
-use crate::access::Authorized;
+use crate::access::{Authorized, lock};
 use crate::accounts::find_user;
 use crate::error::{Error, Result};
 use crate::tag_rules::own_repository;
@@ -167,15 +167,16 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller administers it; [`Error::NotFound`];
-    /// [`Error::Invalid`] for what too many have downloaded.
+    /// [`Error::Undeletable`] for what too many have downloaded; [`Error::TagProtected`] where the
+    /// organization keeps the caller from deleting one of its tags.
     pub async fn delete_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
         let package = self
             .authorize(caller, path, PackagePermission::Delete)
             .await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        self.refuse_widely_downloaded(&mut tx, caller, package.id())
-            .await?;
+        lock(&mut tx, &package).await?;
+        self.refuse_deleting(&mut tx, caller, &package).await?;
         if !packages::delete(&mut tx, package.id(), now, caller.principal.user()).await? {
             return Err(absent(path));
         }
@@ -198,10 +199,22 @@ impl Registry {
         let permission = PackagePermission::Delete;
         let package = self.authorize(caller, path, permission).await?;
         let mut conn = self.db.read().await?;
-        self.refuse_widely_downloaded(&mut conn, caller, package.id())
-            .await?;
+        self.refuse_deleting(&mut conn, caller, &package).await?;
         let listed = grants::listed(&mut conn, package.id()).await?;
         listed.ok_or_else(|| absent(path))
+    }
+
+    /// What stands against deleting a package, although the caller administers it.
+    async fn refuse_deleting(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: &Authorized,
+    ) -> Result<()> {
+        self.refuse_widely_downloaded(conn, caller, package.id())
+            .await?;
+        self.allow_deleting_all_tags(conn, caller, package.into())
+            .await
     }
 
     /// Takes the package of this name that was deleted last out of the bin, with its versions,

@@ -1,7 +1,8 @@
 //! What tag rules take from a caller who may push or delete. The rules, the live role and the
 //! teams are read in the transaction that acts on them.
 
-use naru_metadata::{Conn, grants, tag_rules};
+use naru_metadata::tag_rules::RulesOf;
+use naru_metadata::{Conn, grants, tag_rules, tags};
 use naru_model::policy::{self, TagCaller};
 use naru_model::{
     AccountId, PackageId, PackagePath, PackageType, Principal, TagAction, TagRule, TagRules,
@@ -78,22 +79,46 @@ impl Registry {
         caller: &Caller,
         package: TaggedPackage<'_>,
     ) -> Result<TagBinding> {
-        let principal = &caller.principal;
-        let rules = match principal {
+        let rules = match caller.principal {
             // The machine itself is not bound.
             Principal::System => Vec::new(),
             _ => self.tag_rules_in_force(conn, package).await?,
         };
-        let caller = if rules.is_empty() {
-            TagCaller::default()
-        } else {
-            tag_caller(conn, principal, package).await?
+        binding(conn, caller, package, rules).await
+    }
+
+    /// Asks whether the organization's tag rules let the caller delete a whole package: deleted and
+    /// pushed again, its tags would have moved. The package's own rules do not hold it up, because
+    /// whoever deletes a package may lift them.
+    ///
+    /// # Errors
+    /// [`Error::TagProtected`] by the first tag that must stay.
+    pub(crate) async fn allow_deleting_all_tags(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: TaggedPackage<'_>,
+    ) -> Result<()> {
+        const BATCH: i64 = 1000;
+        let rules = match caller.principal {
+            Principal::System => Vec::new(),
+            _ => tag_rules::list(conn, RulesOf::Owner(package.owner)).await?,
         };
-        Ok(TagBinding {
-            principal: principal.clone(),
-            rules: ready(rules)?,
-            caller,
-        })
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let binding = binding(conn, caller, package, rules).await?;
+        let mut after = String::new();
+        loop {
+            let names = tags::names(conn, package.id, &after, BATCH).await?;
+            for name in &names {
+                binding.allow(TagAction::Delete, name)?;
+            }
+            match names.into_iter().next_back() {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// The rules that bind a package's tags: the registry's own, its owner's and its own.
@@ -116,6 +141,25 @@ impl Registry {
         rules.extend(tag_rules::binding(conn, package.id, package.owner).await?);
         Ok(rules)
     }
+}
+
+async fn binding(
+    conn: &mut Conn,
+    caller: &Caller,
+    package: TaggedPackage<'_>,
+    rules: Vec<TagRule>,
+) -> Result<TagBinding> {
+    let principal = &caller.principal;
+    let caller = if rules.is_empty() {
+        TagCaller::default()
+    } else {
+        tag_caller(conn, principal, package).await?
+    };
+    Ok(TagBinding {
+        principal: principal.clone(),
+        rules: ready(rules)?,
+        caller,
+    })
 }
 
 /// What the rules need to know of the caller.

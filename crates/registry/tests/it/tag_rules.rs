@@ -266,6 +266,45 @@ async fn an_organizations_rule_binds_all_of_its_packages_and_their_admins() {
 }
 
 #[tokio::test]
+async fn an_organizations_rule_is_not_evaded_by_deleting_the_package() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    world.user("owner").await;
+    world.organization("acme", "owner").await;
+    let system = Caller::system();
+    let member = naru_model::OrganizationRole::Member;
+    let added = world
+        .registry
+        .set_member(&system, &name("acme"), &name("octocat"), member)
+        .await;
+    added.unwrap();
+    let scopes = "write:packages,delete:packages,admin:org";
+    let pat = world.pat("owner", scopes).await;
+    let owner = world.caller(&pat).await;
+    let (app, other) = (container("acme/app"), container("acme/other"));
+    for package in ["acme/app", "acme/other"] {
+        world.push(&octocat, package, "free").await;
+    }
+    world.push(&octocat, "acme/app", "v1").await;
+    // A rule of the package itself does not keep whoever could lift it.
+    make(&world, &octocat, &of("acme/other"), immutable("*")).await;
+    let rules = TagRulesOf::Organization(name("acme"));
+    let rule = make(&world, &owner, &rules, immutable("v*")).await;
+    let registry = &world.registry;
+    for caller in [&octocat, &owner] {
+        let looked = registry.preview_delete_package(caller, &app).await;
+        assert!(is_protected(&looked));
+        assert!(is_protected(&registry.delete_package(caller, &app).await));
+    }
+    registry.delete_package(&octocat, &other).await.unwrap();
+    registry
+        .delete_tag_rule(&owner, &rules, rule.id)
+        .await
+        .unwrap();
+    registry.delete_package(&octocat, &app).await.unwrap();
+}
+
+#[tokio::test]
 async fn those_whom_a_rule_names_may_and_a_team_that_goes_lets_nobody_instead() {
     let world = World::new().await;
     let owner = world.person("owner").await;
