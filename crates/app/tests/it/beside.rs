@@ -242,6 +242,34 @@ fn a_package_is_shown_with_the_repository_it_is_linked_to() {
 }
 
 #[test]
+fn access_is_explained_also_to_names_that_are_free() {
+    let server = server_with_people();
+    let explain = |rest: &str| {
+        json(
+            &server,
+            &format!("explain acme/app {rest} --permission write"),
+        )
+    };
+    let member = explain("--user hubot");
+    assert_eq!(member["allowed"], true);
+    assert_eq!(member["exists"], false);
+    let reason = "may create it, as a member of the organization";
+    assert_eq!(member["reason"], reason);
+    succeeds(server.naru(), "user create stranger");
+    let stranger = explain("--user stranger");
+    assert_eq!(stranger["allowed"], false);
+    let reason = stranger["reason"].as_str().unwrap();
+    assert!(reason.starts_with("create_package is missing"), "{reason}");
+    let token = json(&server, "token create octocat --scope read:packages");
+    let narrow = explain(&format!("--token {}", token["id"]));
+    let reason = "create_package needs the scope write:packages, which the token lacks; make a \
+                  token with it";
+    assert_eq!(narrow["reason"], reason);
+    let said = fails(&server, "explain acme/app --user nobody");
+    assert!(said.contains("there is no account `nobody`"), "{said}");
+}
+
+#[test]
 fn a_purge_can_be_previewed() {
     let server = server_with_people();
     check(&server, "octocat", "octocat/app");
