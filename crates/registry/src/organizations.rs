@@ -177,6 +177,8 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let found = administer(&mut tx, caller, organization).await?;
+        // The whole record is written back, so nobody may change it meanwhile.
+        accounts::lock(&mut tx, found.id()).await?;
         let mut record = live(&mut tx, found.id(), organization).await?;
         let mut profile = profiles::find(&mut tx, found.id()).await?;
         let made = change.profile.make(&mut record.name, &mut profile);
@@ -308,6 +310,8 @@ pub(crate) async fn administer(
 }
 
 async fn keep_an_owner(conn: &mut Conn, id: AccountId, name: &AccountName) -> Result<()> {
+    // Two owners who remove each other at once would both count the other one.
+    accounts::lock(conn, id).await?;
     if accounts::count_owners(conn, id).await? > 1 {
         return Ok(());
     }

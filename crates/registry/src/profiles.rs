@@ -121,6 +121,9 @@ impl Registry {
     ) -> Result<AccountDetails> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        let me = access::myself(&mut tx, caller).await?;
+        // The whole profile is written back, so nobody may change it meanwhile.
+        accounts::lock(&mut tx, me.id).await?;
         let User {
             id,
             login,

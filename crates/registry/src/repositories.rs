@@ -1,7 +1,7 @@
 //! Source repositories: records that packages are linked to, with collaborators and their roles.
 
 use naru_metadata::repositories::{self, NewRepository as NewRepositoryRow};
-use naru_metadata::{Conn, changes, tokens};
+use naru_metadata::{Conn, accounts, changes, tokens};
 use naru_model::label::ForgeUrl;
 use naru_model::{
     AccountName, AccountPermission, EventKind, Repository, RepositoryId, RepositoryPath,
@@ -217,6 +217,8 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let found = access::repository(&mut tx, caller, path, change.permission()).await?;
+        // The whole record is written back, so nobody may change it meanwhile.
+        accounts::lock(&mut tx, found.owner()).await?;
         let before = repositories::find_by_id(&mut tx, found.id()).await?;
         let before = before.ok_or_else(|| absent(path))?;
         let mut record = before.clone();

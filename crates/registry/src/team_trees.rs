@@ -488,7 +488,10 @@ pub(crate) async fn manage(
     organization: &AccountName,
     slug: &TeamSlug,
 ) -> Result<AuthorizedTeam> {
-    access::team(conn, caller, organization, slug, TeamPermission::Manage).await
+    let team = access::team(conn, caller, organization, slug, TeamPermission::Manage).await?;
+    // Who moves teams at the same time could make a circle of them.
+    accounts::lock(conn, team.organization()).await?;
+    Ok(team)
 }
 
 async fn record(conn: &mut Conn, team: &AuthorizedTeam, slug: &TeamSlug) -> Result<Team> {
