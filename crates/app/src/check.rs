@@ -1,14 +1,16 @@
 //! `naru check`: does a registry do what its users need? Against any registry: reach, challenge,
-//! log in, push, pull and compare, tags, list by REST, delete. Each step has a tick, or the reason
-//! in plain words and the fix.
+//! log in, push, pull and compare, tags, packages, scopes and versions by REST, delete. Each step has
+//! a tick, or the reason in plain words and the fix.
 //!
-//! - `image`: what is pushed; `client`, `challenge`: how a registry is spoken to;
+//! - `image`: what is pushed; `client`, `challenge`: how a registry is spoken to; `rest`: the REST
+//!   API beside it;
 //! - `reason`: why something failed, and what to do about it.
 
 mod challenge;
 mod client;
 mod image;
 mod reason;
+mod rest;
 
 use anyhow::{Result, bail};
 use naru_model::Random;
@@ -23,6 +25,7 @@ use challenge::Challenge;
 use client::{Attempt, Client, Got, Login};
 use image::{Image, MANIFEST_TYPE};
 pub(crate) use reason::Reason;
+use rest::Rest;
 
 /// What is to be checked, and as whom.
 #[derive(Debug)]
@@ -114,6 +117,7 @@ pub async fn run(target: Target, random: &dyn Random, output: Output) -> Result<
         name,
         image: Image::new(random)?,
         is_new: false,
+        rest: None,
         output,
         reports: Vec::new(),
     };
@@ -137,6 +141,8 @@ struct Check {
     image: Image,
     /// Whether the name was unknown before the push.
     is_new: bool,
+    /// What the REST API said first, if there is one.
+    rest: Option<Rest>,
     output: Output,
     reports: Vec<StepReport>,
 }
@@ -166,6 +172,10 @@ impl Check {
         all &= self.note("tags", tags)?;
         let listed = self.list_by_rest().await;
         all &= self.note("list by REST", listed)?;
+        let scopes = self.scopes_by_rest();
+        all &= self.note("scopes by REST", scopes)?;
+        let versions = self.versions_by_rest().await;
+        all &= self.note("versions by REST", versions)?;
         let deleted = self.delete().await;
         all &= self.note("delete", deleted)?;
         Ok(all)
@@ -320,37 +330,6 @@ impl Check {
         ))
     }
 
-    /// `GET /users/OWNER/packages?package_type=container`, as GitHub's REST API has it.
-    async fn list_by_rest(&mut self) -> Attempt<Good> {
-        #[derive(Deserialize)]
-        struct Package {
-            name: String,
-            visibility: String,
-        }
-        let (owner, image) = self.name.split_once('/').unwrap_or((&self.name, ""));
-        let Some(url) = rest_url(self.client.base(), owner) else {
-            return Ok(Good::Skipped("there is no REST API beside it".to_owned()));
-        };
-        let got = self.client.rest(url).await?;
-        let packages = serde_json::from_slice::<Vec<Package>>(&got.body);
-        match (got.status, packages) {
-            (StatusCode::OK, Ok(packages)) => {
-                let Some(found) = packages.iter().find(|package| package.name == image) else {
-                    let why = format!("the packages of {owner} lack {image}");
-                    return Err(Reason::new(why, "list them with `naru package list`"));
-                };
-                Ok(Good::Done(format!(
-                    "{} is {}",
-                    found.name, found.visibility
-                )))
-            }
-            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
-                Err(Reason::refused(&got.answer(), self.client.user()))
-            }
-            _ => Ok(Good::Skipped("it has no REST API like GitHub's".to_owned())),
-        }
-    }
-
     async fn delete(&mut self) -> Attempt<Good> {
         let scope = self.scope("pull,push,delete");
         let path = self.manifest_path(self.image.manifest.digest.as_str());
@@ -363,11 +342,7 @@ impl Check {
         let left = format!("{}:{} is left there", self.name, self.image.tag);
         match got.status {
             StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT => {}
-            StatusCode::METHOD_NOT_ALLOWED => {
-                return Ok(Good::Skipped(format!(
-                    "it deletes nothing over `/v2/`; {left}"
-                )));
-            }
+            StatusCode::METHOD_NOT_ALLOWED => return self.delete_by_rest(&left).await,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 let fix = format!(
                     "use a token with the scope delete:packages of somebody who has the admin \
@@ -391,21 +366,4 @@ impl Check {
             "gone again".to_owned()
         }))
     }
-}
-
-/// Where the REST API of a registry is: below `/api/v3` on the same host, as on GitHub Enterprise
-/// Server, and on a host of its own for github.com.
-fn rest_url(registry: &Url, owner: &str) -> Option<Url> {
-    let mut url = match registry.host_str() {
-        Some("ghcr.io") => Url::parse("https://api.github.com/").ok()?,
-        _ => registry.join("/api/v3/").ok()?,
-    };
-    url.path_segments_mut()
-        .ok()?
-        .pop_if_empty()
-        .extend(["users", owner, "packages"]);
-    url.query_pairs_mut()
-        .append_pair("package_type", "container")
-        .append_pair("per_page", "100");
-    Some(url)
 }

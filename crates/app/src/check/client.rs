@@ -194,15 +194,15 @@ impl Client {
         self.signed(Method::GET, url, scope, accept).await
     }
 
-    /// A GET of the REST API, which takes the token itself.
-    pub(super) async fn rest(&self, url: Url) -> Attempt<Got> {
+    /// A request to the REST API, which takes the token itself.
+    pub(super) async fn rest(&self, method: Method, url: Url) -> Attempt<Got> {
         let password = self.login.password.expose_secret();
         let complete = |request: RequestBuilder| {
             request
                 .header(ACCEPT, "application/vnd.github+json")
                 .bearer_auth(password)
         };
-        self.send(Method::GET, url, complete).await
+        self.send(method, url, complete).await
     }
 
     pub(super) fn url(&self, path: &str) -> Attempt<Url> {
@@ -254,6 +254,11 @@ impl Got {
             request_id: self.header("x-github-request-id").map(str::to_owned),
             body: self.body.to_vec(),
         }
+    }
+
+    /// The method and path that were asked for.
+    pub(super) fn what(&self) -> &str {
+        &self.what
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {

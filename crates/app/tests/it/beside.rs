@@ -331,6 +331,8 @@ fn a_pushed_package_is_listed_made_public_and_granted() {
             "pull",
             "tags",
             "list by REST",
+            "scopes by REST",
+            "versions by REST",
             "delete"
         ]
     );

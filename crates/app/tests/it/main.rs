@@ -9,6 +9,7 @@
 )]
 
 mod beside;
+mod checking;
 mod configuration;
 mod encrypted;
 mod example;
