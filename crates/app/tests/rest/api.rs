@@ -33,6 +33,11 @@ impl Server {
     /// A request to `target`, a path below the base of the API, or a URL that an answer gave.
     /// `%` and `?` in it go over the wire as they stand.
     pub(crate) fn api(&self, method: Method, target: &str) -> Call {
+        self.api_as("naru-tests", method, target)
+    }
+
+    /// The same by a client that calls itself `agent`.
+    pub(crate) fn api_as(&self, agent: &str, method: Method, target: &str) -> Call {
         let target = match target.split_once(BASE) {
             Some((_, rest)) => rest,
             None => target,
@@ -43,7 +48,7 @@ impl Server {
             path: path.to_owned(),
             request: self
                 .request(method, &format!("{BASE}{target}"))
-                .with("User-Agent", "naru-tests"),
+                .with("User-Agent", agent),
         }
     }
 

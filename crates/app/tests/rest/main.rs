@@ -3,6 +3,9 @@
 //! - [`api`]: requests to it as clients make them; every answer is judged;
 //! - [`contract`]: what an answer is judged by: GitHub's own description, and what we know better;
 //! - the nouns, one file each: [`packages`] and its like;
+//! - [`access`]: every operation, every kind of caller, every visibility, against an independent
+//!   table;
+//! - [`sweeps`]: the clean-up tools that people use, whose requests are in [`cleanup`];
 //! - [`kit`]: what these tests share with those of the registry.
 //!
 //! `NARU_TEST_DATABASE` and `NARU_TEST_BLOBSTORE` choose the backends.
@@ -17,6 +20,7 @@
     reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
 )]
 
+mod access;
 #[allow(
     dead_code,
     reason = "the operations whose tests need the rest of it are being added"
@@ -24,6 +28,7 @@
 mod api;
 mod artifacts;
 mod attestations;
+mod cleanup;
 #[allow(
     dead_code,
     reason = "the comparison with Naru's own description is being added"
@@ -42,6 +47,7 @@ mod package_access;
 mod packages;
 mod reference;
 mod repos;
+mod sweeps;
 mod tags;
 mod teams;
 mod users;

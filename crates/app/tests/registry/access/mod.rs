@@ -13,3 +13,10 @@ mod outage;
 mod routes;
 mod walk;
 mod world;
+
+use crate::kit::server::{Server, plain};
+
+/// The server of these tests.
+fn server() -> &'static Server {
+    plain()
+}

@@ -14,7 +14,7 @@ pub(super) enum Level {
 }
 
 /// A package, by who may read it without a role; or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Target {
     Public,
     Internal,
@@ -116,7 +116,7 @@ impl Realm {
         row.unwrap_or_else(|| panic!("{who} is not in the table"))[column]
     }
 
-    fn level(self, who: &str, target: Target) -> Level {
+    pub(super) fn level(self, who: &str, target: Target) -> Level {
         let column = match target {
             Target::Public => 1,
             Target::Internal => 2,

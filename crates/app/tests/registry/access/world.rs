@@ -8,7 +8,7 @@ use crate::kit::content::{index, noise};
 use crate::kit::hand::ALL_SCOPES;
 use crate::kit::http::Credential;
 use crate::kit::repo::{Image, Repo};
-use crate::kit::server::{Server, plain};
+use crate::kit::server::Server;
 
 use super::oracle::{Realm, Scopes, Standing, Target};
 
@@ -41,9 +41,9 @@ pub(super) struct Principal {
     /// What is special about the token, for what a failing test says.
     pub(super) kind: &'static str,
     pub(super) scopes: Scopes,
-    secret: String,
+    pub(super) secret: String,
     /// Whether the token works at all.
-    works: bool,
+    pub(super) works: bool,
 }
 
 /// What was pushed to each package, the same bytes everywhere.
@@ -62,7 +62,7 @@ pub(super) fn world() -> &'static World {
 
 impl World {
     fn make() -> Self {
-        let server = plain();
+        let server = super::server();
         let people = people(server);
         let (image, child) = packages(server);
         grants(server);

@@ -9,7 +9,7 @@
 //!
 //! [`faults`] is asked for every answer that the tests of the REST API get.
 
-mod description;
+pub(crate) mod description;
 mod judge;
 mod schema;
 mod tests;
