@@ -9,7 +9,8 @@ use naru_testkit::services::absent;
 use crate::crane;
 use crate::support::{Person, fails, plain, secure, succeeds};
 
-fn cosign(person: &Person, words: &[&str]) -> Option<Command> {
+/// `cosign` with these words; `None` where it is not built.
+pub(crate) fn cosign(person: &Person, words: &[&str]) -> Option<Command> {
     let mut command = person.command(&absent::built("cosign")?);
     command
         .args(words)
