@@ -105,12 +105,12 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<State> for Verbatim<
     }
 }
 
-/// Reads a body. None at all counts as an object without fields.
+/// Reads a body. None at all counts as an object without fields, and so does `null`, which
+/// google/go-github sends for options that it was not given.
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    let bytes = if bytes.iter().all(u8::is_ascii_whitespace) {
-        b"{}"
-    } else {
-        bytes
+    let bytes = match bytes.trim_ascii() {
+        b"" | b"null" => b"{}",
+        _ => bytes,
     };
     let problem = || Failure::bad_request("Problems parsing JSON");
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -172,6 +172,7 @@ mod tests {
     #[test]
     fn a_body_without_fields_may_be_left_out() {
         assert_eq!(read("").unwrap().name, None);
+        assert_eq!(read("null\n").unwrap().name, None);
         assert_eq!(read("{\"unknown\":1}").unwrap().name, None);
     }
 
