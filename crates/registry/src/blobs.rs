@@ -42,6 +42,17 @@ pub struct BlobInfo {
     key: StorageKey,
 }
 
+#[cfg(test)]
+impl BlobInfo {
+    pub(crate) fn example(content: &[u8]) -> Self {
+        Self {
+            digest: Digest::of(naru_oci::Algorithm::Sha256, content),
+            size: content.len() as u64,
+            key: StorageKey::fresh(0, [7; 12]),
+        }
+    }
+}
+
 impl Registry {
     /// Whether the blob is there for this caller, and its length (end-2, HEAD and the head of GET).
     /// For a caller who may push, the answer keeps it from the collector for half a lease at
@@ -50,6 +61,10 @@ impl Registry {
     /// # Errors
     /// [`Error::BlobUnknown`], and those of the database.
     pub async fn stat_blob(&self, package: &Authorized, digest: &Digest) -> Result<BlobInfo> {
+        let stamp = match self.content_cache.blob(package.id(), digest) {
+            Ok(known) => return Ok(known),
+            Err(stamp) => stamp,
+        };
         let now = self.clock.now();
         let mut conn = self.db.read().await?;
         let found = links::find(&mut conn, package.id(), digest).await?;
@@ -64,11 +79,15 @@ impl Registry {
             .storage_key
             .parse()
             .map_err(|_| damaged_key(&blob.storage_key))?;
-        Ok(BlobInfo {
+        let info = BlobInfo {
             digest: digest.clone(),
             size: blob.size,
             key,
-        })
+        };
+        if blob.needed && !blob.damaged {
+            self.content_cache.put_blob(package.id(), &info, stamp);
+        }
+        Ok(info)
     }
 
     /// Opens a readable blob, whole or the `range` given as first byte and length.

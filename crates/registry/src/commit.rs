@@ -12,7 +12,7 @@ use naru_model::PackageId;
 
 use crate::Registry;
 use crate::access::FactsCache;
-use crate::cache::ManifestCache;
+use crate::cache::ContentCache;
 use crate::credentials::TokenCache;
 
 /// What a change makes untrue of what is remembered.
@@ -48,7 +48,7 @@ impl Outdated {
 
 /// What a process remembers of the database.
 struct Remembered {
-    manifests: Arc<ManifestCache>,
+    content: Arc<ContentCache>,
     facts: Arc<FactsCache>,
     tokens: Arc<TokenCache>,
 }
@@ -56,7 +56,7 @@ struct Remembered {
 impl Remembered {
     fn forget(&self, outdated: Outdated) {
         if let Some(package) = outdated.manifests_of {
-            self.manifests.changed(package);
+            self.content.changed(package);
         }
         if outdated.access {
             self.facts.forget();
@@ -73,7 +73,7 @@ impl Registry {
     /// Those of [`Tx::commit`].
     pub(crate) async fn commit(&self, tx: Tx, outdated: Outdated) -> Result<(), Error> {
         let remembered = Remembered {
-            manifests: Arc::clone(&self.manifest_cache),
+            content: Arc::clone(&self.content_cache),
             facts: Arc::clone(&self.facts_cache),
             tokens: Arc::clone(&self.token_cache),
         };

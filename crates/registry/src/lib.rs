@@ -84,7 +84,7 @@ pub use sealing::MasterKey;
 pub use settings::Settings;
 
 use access::FactsCache;
-use cache::ManifestCache;
+use cache::ContentCache;
 use credentials::TokenCache;
 use keys::Keyring;
 use passwords::Passwords;
@@ -103,7 +103,7 @@ pub struct Registry {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Settings,
-    pub(crate) manifest_cache: Arc<ManifestCache>,
+    pub(crate) content_cache: Arc<ContentCache>,
     pub(crate) facts_cache: Arc<FactsCache>,
     pub(crate) uploads: OpenUploads,
     pub(crate) downloads: DownloadCounter,
@@ -142,7 +142,7 @@ impl Registry {
     pub fn new(parts: Parts) -> Self {
         let shared = parts.db.is_shared();
         Self {
-            manifest_cache: Arc::new(ManifestCache::new(parts.settings.manifest_cache, shared)),
+            content_cache: Arc::new(ContentCache::new(parts.settings.manifest_cache, shared)),
             facts_cache: Arc::new(FactsCache::new(shared)),
             uploads: OpenUploads::default(),
             downloads: DownloadCounter::new(),
@@ -181,7 +181,7 @@ impl Registry {
 
     /// Forgets everything remembered, because another process has written to the database.
     pub fn changed_elsewhere(&self) {
-        self.manifest_cache.changed_elsewhere();
+        self.content_cache.changed_elsewhere();
         self.access_changed();
     }
 

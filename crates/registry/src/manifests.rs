@@ -77,7 +77,7 @@ impl Registry {
         package: PackageId,
         reference: &Reference,
     ) -> Result<std::sync::Arc<CachedManifest>> {
-        let stamp = match self.manifest_cache.get(package, reference) {
+        let stamp = match self.content_cache.get(package, reference) {
             Ok(found) => return Ok(found),
             Err(stamp) => stamp,
         };
@@ -92,7 +92,7 @@ impl Registry {
             reference: reference.to_string(),
         })?;
         Ok(self
-            .manifest_cache
+            .content_cache
             .put(package, reference, cached(found)?, stamp))
     }
 

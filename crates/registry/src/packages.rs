@@ -183,7 +183,7 @@ impl Registry {
         let event = events::on_package(EventKind::PackageDeleted, caller, &package, now);
         self.commit_access_change(tx, event.with("name", path))
             .await?;
-        self.manifest_cache.changed(package.id());
+        self.content_cache.changed(package.id());
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl Registry {
         let event = events::on_package(EventKind::PackageRestored, caller, &package, now);
         self.commit_access_change(tx, event.with("name", path))
             .await?;
-        self.manifest_cache.changed(package.id());
+        self.content_cache.changed(package.id());
         Ok(())
     }
 

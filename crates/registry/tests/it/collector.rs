@@ -566,3 +566,27 @@ async fn a_clock_that_jumps_in_the_middle_of_a_run_ends_it_before_the_next_batch
         LAYER.len() as u64
     );
 }
+
+#[tokio::test]
+async fn a_blob_that_is_remembered_is_forgotten_with_the_last_version_that_needs_it() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let layer = digest_of(LAYER);
+    let mut images = Vec::new();
+    for tag in ["1", "2"] {
+        let layers = [LAYER, tag.as_bytes()];
+        let image = push_artifact(&world, &octocat, APP, tag, &layers).await;
+        images.push(image.unwrap());
+    }
+    for image in &images {
+        // Asked twice: the second answer may come from memory.
+        for _ in 0..2 {
+            let size = stat(&world.registry, &octocat, APP, &layer).await.unwrap();
+            assert_eq!(size, LAYER.len() as u64);
+        }
+        delete_manifest(&world, &octocat, APP, image).await.unwrap();
+    }
+    assert!(is_unknown(
+        &stat(&world.registry, &octocat, APP, &layer).await
+    ));
+}
