@@ -7,6 +7,7 @@ use naru_model::{AccountId, Actor, Event, EventId, NewEvent, PackageId, Reposito
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
 use crate::page::{Cursor, Page};
+use crate::search;
 
 impl FromRow for Event {
     fn from_row(row: &Row) -> Result<Self> {
@@ -88,7 +89,11 @@ pub async fn insert(conn: &mut Conn, event: &NewEvent) -> Result<EventId> {
         event.request_id.as_deref().into(),
         detail.as_str().into(),
     ];
-    conn.one(INSERT, &args).await
+    let id = conn.one(INSERT, &args).await?;
+    if let Some(package) = event.package {
+        search::enqueue(conn, package).await?;
+    }
+    Ok(id)
 }
 
 /// What happened anywhere, the last first.

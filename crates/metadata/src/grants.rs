@@ -205,6 +205,11 @@ macro_rules! readable_by_system {
     };
 }
 
+pub(crate) use {
+    effective_visibility, join_followed_repository, listed_columns, readable_by_anybody,
+    readable_by_system, readable_by_user, readable_by_workflow, registry_is_open,
+};
+
 /// The packages of account `$2`, live, of type `$3` and visibility `$4` if given, below number
 /// `$5`, at most `$6` after the first `$7`; with `$8` only those whose name a package of the
 /// container registry has too; `visible` is the rest of the condition, about the caller `$1`.

@@ -28,6 +28,7 @@ pub mod collector;
 pub mod links;
 pub mod packages;
 pub mod quotas;
+pub mod search;
 pub mod statistics;
 pub mod tag_history;
 pub mod tag_rules;
@@ -76,6 +77,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         readmes::STATEMENTS,
         repositories::STATEMENTS,
         repository_lists::STATEMENTS,
+        search::STATEMENTS,
         signing_keys::STATEMENTS,
         statistics::STATEMENTS,
         tag_history::STATEMENTS,

@@ -136,6 +136,7 @@ statements! {
     DROP_TEAMS = "DELETE FROM package_teams WHERE package_id = $1";
     DROP_REPOSITORIES = "DELETE FROM package_repositories WHERE package_id = $1";
     DROP_HISTORY = "DELETE FROM tag_history WHERE package_id = $1";
+    DROP_TERMS = "DELETE FROM search_terms WHERE package_id = $1";
     DROP_DOWNLOADS = "DELETE FROM package_downloads WHERE package_id = $1";
     DROP_STATISTICS = "DELETE FROM package_statistics WHERE package_id = $1";
     DROP_RULE_USERS = "DELETE FROM tag_rule_users
@@ -493,6 +494,7 @@ pub async fn purge_empty(conn: &mut Conn, deleted_before: Moment, limit: i64) ->
             DROP_TEAMS,
             DROP_REPOSITORIES,
             DROP_HISTORY,
+            DROP_TERMS,
             DROP_DOWNLOADS,
             DROP_STATISTICS,
             DROP_RULE_USERS,

@@ -5,6 +5,7 @@ use naru_model::{Account, AccountId, Moment, Quota};
 use crate::accounts::account_columns;
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
+use crate::page::{Cursor, Page};
 
 impl FromRow for Quota {
     fn from_row(row: &Row) -> Result<Self> {
@@ -32,7 +33,7 @@ statements! {
     REMOVE = "DELETE FROM quotas WHERE owner_id = $1";
     LIST = concat!("SELECT ", account_columns!(), ", q.live_limit, q.bin_limit
         FROM quotas q JOIN accounts a ON a.id = q.owner_id
-        WHERE q.owner_id > $1 ORDER BY q.owner_id LIMIT $2");
+        WHERE q.owner_id > $1 ORDER BY q.owner_id LIMIT $2 OFFSET $3");
 }
 
 /// How much an owner may hold; no limits where none were set.
@@ -64,14 +65,23 @@ pub async fn set(conn: &mut Conn, owner: AccountId, quota: Quota, now: Moment) -
     Ok(())
 }
 
-/// The next `limit` accounts with a quota after `after`.
+/// Accounts with a quota, in the order of their numbers.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list(conn: &mut Conn, after: AccountId, limit: i64) -> Result<Vec<(Account, Quota)>> {
-    let found: Vec<OfAccount> = conn.all(LIST, &[after.into(), limit.into()]).await?;
-    Ok(found
+pub async fn list(conn: &mut Conn, cursor: Cursor) -> Result<Page<(Account, Quota)>> {
+    let args = [
+        cursor.after.unwrap_or(0).into(),
+        cursor.rows().into(),
+        cursor.skipped().into(),
+    ];
+    let found: Vec<OfAccount> = conn.all(LIST, &args).await?;
+    let found = found
         .into_iter()
-        .map(|OfAccount(account, quota)| (account, quota))
-        .collect())
+        .map(|OfAccount(account, quota)| (account, quota));
+    Ok(Page::cut(
+        found.collect(),
+        cursor,
+        |(account, _): &(Account, Quota)| account.id().get(),
+    ))
 }

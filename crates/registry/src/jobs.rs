@@ -31,6 +31,8 @@ const RENEW: Duration = Duration::from_secs(60);
 const CHORES: Duration = Duration::from_secs(10);
 /// After how long without a request a process lets go of an upload; it goes on from its row.
 const PARKED: Duration = Duration::from_secs(600);
+/// How often is looked for packages whose terms are to be written anew.
+const INDEX: Duration = Duration::from_secs(2);
 /// How often each process reads the signing keys again.
 const KEYS: Duration = Duration::from_secs(900);
 
@@ -350,11 +352,18 @@ impl Runner {
     async fn run_chores(&self, stop: &CancellationToken) {
         let mut chores = interval(CHORES);
         let mut keys = interval(KEYS);
+        let mut index = interval(INDEX);
+        index.set_missed_tick_behavior(MissedTickBehavior::Delay);
         keys.reset();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = chores.tick() => self.registry.do_chores().await,
+                _ = index.tick() => {
+                    if let Err(error) = self.registry.index_packages().await {
+                        tracing::warn!(%error, "packages cannot be found by their changes yet");
+                    }
+                }
                 _ = keys.tick() => {
                     if let Err(error) = self.registry.signing_keys_again().await {
                         tracing::warn!(%error, "the signing keys could not be read again");

@@ -11,7 +11,7 @@
 //!   [`profiles`], [`organizations`], [`members`], [`teams`], [`team_trees`], [`repositories`],
 //!   [`repository_lists`], [`collaborators`], [`readmes`], [`packages`], [`versions`],
 //!   [`tag_rules`], `linking`; [`explain`] says why access is what it is;
-//! - figures: [`statistics`], [`usage`], [`quotas`];
+//! - figures: [`statistics`], [`usage`], [`quotas`]; [`search`] and `search_index`;
 //! - what is said about artifacts: [`attestations`], [`artifacts`];
 //! - what holds for the whole instance: [`instance`];
 //! - `commit`: how every one of them ends;
@@ -57,6 +57,8 @@ pub mod registry_tokens;
 pub mod repositories;
 pub mod repository_lists;
 pub mod sealing;
+pub mod search;
+mod search_index;
 pub mod settings;
 pub mod setup;
 pub mod statistics;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use naru_metadata::usage::{self, AccountUsage};
-use naru_metadata::{Conn, accounts, links, quotas};
+use naru_metadata::{Conn, Cursor, Page, accounts, links, quotas};
 use naru_model::{Account, AccountId, AccountName, EventKind, Moment, Quota};
 use naru_oci::Digest;
 
@@ -155,19 +155,18 @@ impl Registry {
         Ok((quota, self.fresh_usage(account.id()).await?))
     }
 
-    /// The next `limit` accounts that have a quota after `after`.
+    /// Accounts that have a quota, in the order of their numbers.
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller administers the instance.
     pub async fn list_quotas(
         &self,
         caller: &Caller,
-        after: AccountId,
-        limit: i64,
-    ) -> Result<Vec<(Account, Quota)>> {
+        cursor: Cursor,
+    ) -> Result<Page<(Account, Quota)>> {
         let mut conn = self.db.read().await?;
         account_access::instance(&mut conn, caller).await?;
-        Ok(quotas::list(&mut conn, after, limit).await?)
+        Ok(quotas::list(&mut conn, cursor).await?)
     }
 
     /// Asks whether the owner of `target` may take `wanted` bytes more.
@@ -268,21 +267,20 @@ impl Registry {
 
     /// Measures anew what owners with a quota hold. Returns how many there are.
     pub(crate) async fn measure_owners_with_quotas(&self) -> Result<usize> {
-        const BATCH: i64 = 100;
-        let (mut after, mut measured) = (AccountId::new(0), 0);
-        loop {
+        const BATCH: usize = 100;
+        let mut cursor = Some(Cursor::first(BATCH));
+        let mut measured = 0;
+        while let Some(page) = cursor {
             let mut conn = self.db.read().await?;
-            let found = quotas::list(&mut conn, after, BATCH).await?;
+            let found = quotas::list(&mut conn, page).await?;
             drop(conn);
-            let Some((last, _)) = found.last() else {
-                return Ok(measured);
-            };
-            after = last.id();
-            for (account, _) in &found {
+            for (account, _) in &found.items {
                 self.fresh_usage(account.id()).await?;
             }
-            measured += found.len();
+            measured += found.items.len();
+            cursor = found.next;
         }
+        Ok(measured)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Source repositories: records that packages are linked to, with collaborators and their roles.
 
 use naru_metadata::repositories::{self, NewRepository as NewRepositoryRow};
-use naru_metadata::{Conn, accounts, changes, tokens};
+use naru_metadata::{Conn, accounts, changes, search, tokens};
 use naru_model::label::ForgeUrl;
 use naru_model::{
     AccountName, AccountPermission, EventKind, Repository, RepositoryId, RepositoryPath,
@@ -309,6 +309,7 @@ impl Registry {
         let mut tx = self.db.write().await?;
         let found = administer(&mut tx, caller, path).await?;
         repositories::set_visibility(&mut tx, found.id(), visibility, now).await?;
+        search::enqueue_legacy(&mut tx, found.id()).await?;
         let kind = EventKind::RepositoryVisibilityChanged;
         let event = caller.event(kind, now).on_account(found.owner());
         let event = event

@@ -5,7 +5,8 @@
 //! done in batches, and no more often than lets it take a twentieth of the time: what was measured
 //! in `t` is good for `20 t`. For all but the largest owners that is no time at all.
 
-use naru_metadata::usage::{self, AccountUsage, Held, Manifests, OwnedLink, UsedBlob};
+pub use naru_metadata::usage::AccountUsage;
+use naru_metadata::usage::{self, Held, Manifests, OwnedLink, UsedBlob};
 use naru_metadata::{Conn, quotas, versions};
 use naru_model::{
     AccountId, AccountName, AccountPermission, PackageId, PackagePath, PackagePermission, Quota,

@@ -47,6 +47,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "profiles",
         script: include_str!("../../migrations/0008_profiles.sql"),
     },
+    Migration {
+        version: 9,
+        name: "search",
+        script: include_str!("../../migrations/0009_search.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

@@ -33,6 +33,7 @@ mod packages;
 mod purge;
 mod registry_tokens;
 mod repositories;
+mod search;
 mod setup;
 mod statistics;
 mod storm;

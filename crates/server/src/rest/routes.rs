@@ -3,7 +3,8 @@
 use super::operation::{Operations, Table};
 use super::{
     artifacts, attestations, collaborators, explain, invitations, members, meta, orgs,
-    package_access, packages, repo_lists, repos, tag_rules, tags, teams, users, versions,
+    package_access, packages, repo_lists, repos, search, statistics, tag_rules, tags, teams, usage,
+    users, versions,
 };
 
 /// The whole table.
@@ -16,6 +17,9 @@ pub(crate) fn table() -> Table {
     explain::routes(&mut operations);
     tags::routes(&mut operations);
     tag_rules::routes(&mut operations);
+    statistics::routes(&mut operations);
+    usage::routes(&mut operations);
+    search::routes(&mut operations);
     attestations::routes(&mut operations);
     artifacts::routes(&mut operations);
     users::routes(&mut operations);
