@@ -126,6 +126,10 @@ pub enum Command {
     Purge(commands::purge::PurgeCommand),
     /// Remove bytes that nothing needs any more
     Gc(commands::gc::GcCommand),
+    /// How much the packages of an account may hold
+    Quota(commands::quota::QuotaCommand),
+    /// Settings of the instance that can be changed while it runs
+    Settings(commands::settings::SettingsCommand),
     /// Check that everything is there and is what it was
     Fsck(commands::fsck::FsckCommand),
     /// Back up an instance while it runs

@@ -13,9 +13,11 @@ pub mod migrate;
 pub mod org;
 pub mod package;
 pub mod purge;
+pub mod quota;
 pub mod reference;
 pub mod repo;
 pub mod serve;
+pub mod settings;
 pub mod team;
 pub mod token;
 pub mod user;
@@ -53,6 +55,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Explain(command) => command.run(&global),
         Command::Purge(command) => command.run(&global),
         Command::Gc(command) => command.run(&global),
+        Command::Quota(command) => command.run(&global),
+        Command::Settings(command) => command.run(&global),
         Command::Fsck(command) => command.run(&global),
         Command::Backup(command) => command.run(&global),
         Command::Migrate(command) => command.run(&global),

@@ -26,6 +26,7 @@ pub mod attestations;
 
 pub mod collector;
 pub mod links;
+pub mod package_settings;
 pub mod packages;
 pub mod quotas;
 pub mod search;
@@ -71,6 +72,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         links::STATEMENTS,
         members::STATEMENTS,
         organizations::STATEMENTS,
+        package_settings::STATEMENTS,
         packages::STATEMENTS,
         quotas::STATEMENTS,
         profiles::STATEMENTS,

@@ -18,6 +18,7 @@ use crate::grants::{
     readable_by_anybody, readable_by_system, readable_by_user, readable_by_workflow,
     registry_is_open,
 };
+use crate::teams::in_team;
 
 /// To whom a package may be shown by what it is, as the index has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,28 +174,29 @@ statements! {
     WITHIN_REACH = "SELECT t.package_id FROM search_terms t
         WHERE t.reach = $1 AND t.term >= $2 AND t.term < $3
         ORDER BY t.term, t.package_id LIMIT $4";
-    GRANTED_TO_USER = "SELECT x.id FROM
+    GRANTED_TO_USER = "WITH mine (team_id) AS
+            (SELECT tm.team_id FROM team_members tm WHERE tm.user_id = $1
+             UNION SELECT ta.ancestor_id FROM team_members tm
+                JOIN team_ancestors ta ON ta.team_id = tm.team_id WHERE tm.user_id = $1)
+        SELECT x.id FROM
             (SELECT g.package_id AS id FROM package_users g WHERE g.user_id = $1
-             UNION SELECT g.package_id FROM team_members tm
-                JOIN package_teams g ON g.team_id = tm.team_id WHERE tm.user_id = $1
+             UNION SELECT g.package_id FROM mine JOIN package_teams g ON g.team_id = mine.team_id
              UNION SELECT p.id FROM repository_users c
                 JOIN packages p ON p.repository_id = c.repository_id WHERE c.user_id = $1
-             UNION SELECT p.id FROM team_members tm
-                JOIN repository_teams c ON c.team_id = tm.team_id
-                JOIN packages p ON p.repository_id = c.repository_id WHERE tm.user_id = $1
+             UNION SELECT p.id FROM mine JOIN repository_teams c ON c.team_id = mine.team_id
+                JOIN packages p ON p.repository_id = c.repository_id
              UNION SELECT p.id FROM repository_users c
                 JOIN repositories y ON y.id = c.repository_id
                 JOIN packages p ON p.owner_id = y.owner_id AND p.package_type = 'docker'
                     AND p.deleted_at IS NULL
                     AND p.name > y.name_key || '/' AND p.name < y.name_key || '0'
                 WHERE c.user_id = $1
-             UNION SELECT p.id FROM team_members tm
-                JOIN repository_teams c ON c.team_id = tm.team_id
+             UNION SELECT p.id FROM mine JOIN repository_teams c ON c.team_id = mine.team_id
                 JOIN repositories y ON y.id = c.repository_id
                 JOIN packages p ON p.owner_id = y.owner_id AND p.package_type = 'docker'
                     AND p.deleted_at IS NULL
                     AND p.name > y.name_key || '/' AND p.name < y.name_key || '0'
-                WHERE tm.user_id = $1) x
+                ) x
         WHERE EXISTS (SELECT 1 FROM search_terms t
             WHERE t.package_id = x.id AND t.term >= $2 AND t.term < $3)
         ORDER BY x.id DESC LIMIT $4";

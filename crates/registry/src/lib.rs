@@ -13,7 +13,8 @@
 //!   [`tag_rules`], `linking`; [`explain`] says why access is what it is;
 //! - figures: [`statistics`], [`usage`], [`quotas`]; [`search`] and `search_index`;
 //! - what is said about artifacts: [`attestations`], [`artifacts`];
-//! - what holds for the whole instance: [`instance`];
+//! - what holds for all packages of an account, and for the whole instance:
+//!   [`package_settings`], [`instance`];
 //! - `commit`: how every one of them ends;
 //! - the machine's own work: [`setup`], [`jobs`], [`garbage_collection`], [`purge`], [`fsck`],
 //!   [`backup`];
@@ -46,6 +47,7 @@ mod linking;
 pub mod manifests;
 pub mod members;
 pub mod organizations;
+pub mod package_settings;
 pub mod packages;
 pub mod passwords;
 pub mod profiles;

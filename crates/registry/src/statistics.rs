@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use naru_metadata::Conn;
 use naru_metadata::statistics::{self, DayDownloads, Downloads, TotalDownloads};
-use naru_metadata::{packages, versions};
+use naru_metadata::{package_settings, packages, versions};
 use naru_model::{
     Day, Moment, PackageId, PackagePath, PackagePermission, Principal, VersionId, Visibility,
 };
@@ -252,7 +252,8 @@ impl Registry {
     }
 
     /// How often a version of the package may have been downloaded so that it can still be deleted;
-    /// none where that does not matter: unless the settings say so and the package is public. The
+    /// none where that does not matter: unless the owner or the settings say so and the package is
+    /// public. The
     /// machine itself may delete everything, as the support that the vendor sends people to.
     pub(crate) async fn deletable_downloads(
         &self,
@@ -260,8 +261,12 @@ impl Registry {
         caller: &Caller,
         package: PackageId,
     ) -> Result<Option<u64>> {
-        let most = self.settings.undeletable_downloads;
-        if most == 0 || caller.principal == Principal::System {
+        if caller.principal == Principal::System {
+            return Ok(None);
+        }
+        let of_owner = package_settings::undeletable_downloads(conn, package).await?;
+        let most = of_owner.unwrap_or(self.settings.undeletable_downloads);
+        if most == 0 {
             return Ok(None);
         }
         let found = packages::find(conn, package).await?;

@@ -49,6 +49,7 @@ mod reference;
 mod repos;
 mod sweeps;
 mod search;
+mod settings;
 mod statistics;
 mod tags;
 mod teams;

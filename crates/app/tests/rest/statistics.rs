@@ -99,7 +99,11 @@ fn whoever_only_reads_a_package_is_told_downloads_and_no_bytes() {
         .expect(404);
     plain().set_visibility("stats-public/app", "public");
     // What the command line does beside the server shows within a second.
-    let shows = || plain().api("GET", path).send().status == 200;
+    let shows = || {
+        let stranger = plain().api("GET", path).signed(&stranger).send();
+        let nobody = plain().api("GET", path).send();
+        (stranger.status, nobody.status) == (200, 200)
+    };
     assert!(crate::kit::eventually(SOON, shows));
     for answer in [
         plain().api("GET", path).send().expect(200),

@@ -52,6 +52,16 @@ const MIGRATIONS: &[Migration] = &[
         name: "search",
         script: include_str!("../../migrations/0009_search.sql"),
     },
+    Migration {
+        version: 9,
+        name: "search",
+        script: include_str!("../../migrations/0009_search.sql"),
+    },
+    Migration {
+        version: 10,
+        name: "package settings",
+        script: include_str!("../../migrations/0010_package_settings.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

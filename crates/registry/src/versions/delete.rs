@@ -1,10 +1,10 @@
 //! Deleting versions: planned and done in one transaction.
 
 use naru_metadata::versions::{self, Node};
-use naru_metadata::{Conn, accounts};
+use naru_metadata::{Conn, package_settings};
 use naru_model::{
-    Account, AccountId, Cascade, EventKind, Moment, Needed, PackageId, PackagePath,
-    PackagePermission, VersionId,
+    AccountId, Cascade, EventKind, Moment, Needed, PackageId, PackagePath, PackagePermission,
+    VersionId,
 };
 
 use super::plan::{self, Deletion, Fate, Obstacle, PlannedVersion, Wish};
@@ -238,11 +238,8 @@ async fn needed(
     if let Some(needed) = options.needed {
         return Ok((needed, RefusedBy::Caller));
     }
-    let refuses = match accounts::find_by_id(conn, package.owner()).await? {
-        Some(Account::Organization(owner)) => owner.packages.refuse_needed_deletes,
-        Some(Account::User(_)) | None => false,
-    };
-    let needed = if refuses {
+    let settings = package_settings::find(conn, package.owner()).await?;
+    let needed = if settings.packages.refuse_needed_deletes {
         Needed::Refuse
     } else {
         Needed::Withdraw

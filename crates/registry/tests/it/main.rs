@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
 )]
 
@@ -33,6 +34,7 @@ mod packages;
 mod purge;
 mod registry_tokens;
 mod repositories;
+mod scale;
 mod search;
 mod setup;
 mod statistics;

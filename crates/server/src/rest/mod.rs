@@ -42,6 +42,7 @@ mod repo_lists;
 mod repos;
 mod routes;
 mod search;
+mod settings;
 mod statistics;
 mod tag_rules;
 mod tags;

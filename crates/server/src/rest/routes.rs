@@ -3,8 +3,8 @@
 use super::operation::{Operations, Table};
 use super::{
     artifacts, attestations, collaborators, explain, invitations, members, meta, orgs,
-    package_access, packages, repo_lists, repos, search, statistics, tag_rules, tags, teams, usage,
-    users, versions,
+    package_access, packages, repo_lists, repos, search, settings, statistics, tag_rules, tags,
+    teams, usage, users, versions,
 };
 
 /// The whole table.
@@ -18,6 +18,7 @@ pub(crate) fn table() -> Table {
     tags::routes(&mut operations);
     tag_rules::routes(&mut operations);
     statistics::routes(&mut operations);
+    settings::routes(&mut operations);
     usage::routes(&mut operations);
     search::routes(&mut operations);
     attestations::routes(&mut operations);
