@@ -225,6 +225,19 @@ fn a_version_looks_as_at_the_vendor() {
 }
 
 #[test]
+fn a_version_of_the_docker_registry_has_its_tags_by_both_names() {
+    let owner = plain().someone_with_all("rest-legacy");
+    let basic = Credential::basic("rest-legacy", owner.secret());
+    let repo = Repo::new(plain(), "rest-legacy/source/image", basic);
+    repo.at_host("docker.localhost").push_image("1.0");
+    let path = "/users/rest-legacy/packages/docker/source%2Fimage/versions";
+    let list = plain().api("GET", path).signed(&owner).send().expect(200);
+    let tags = json!({ "tag": ["1.0"], "tags": ["1.0"] });
+    let expected = json!({ "package_type": "docker", "docker": tags });
+    assert_eq!(list.json()[0]["metadata"], expected);
+}
+
+#[test]
 fn versions_come_in_pages_newest_first() {
     let package = Package::new("rest-version-pages");
     let pushed: Vec<Pushed> = (0..5)

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use naru_metadata::versions::{self, Edge, Node, Version};
+use naru_metadata::versions::{self, Edge, GapKind, Node, Version};
 use naru_metadata::{Conn, tags};
 use naru_model::{EventKind, Moment, PackageId, PackagePath, PackagePermission, VersionId};
 use naru_oci::Digest;
@@ -117,6 +117,7 @@ impl Registry {
             return self.relist(conn, caller, package, node, now).await;
         }
         versions::restore_withdrawn(conn, package.id(), node.id).await?;
+        versions::fill_gaps(conn, package.id(), GapKind::Manifest, &node.digest).await?;
         Ok(RestoredVersion {
             id: node.id,
             digest: node.digest.clone(),
@@ -136,6 +137,8 @@ impl Registry {
     ) -> Result<RestoredVersion> {
         let package_id = package.id();
         versions::restore(conn, package_id, node.id, now).await?;
+        // A sparse index may have been pushed while it was away.
+        versions::fill_gaps(conn, package_id, GapKind::Manifest, &node.digest).await?;
         let lost = match node.withdrawn_at.or(node.deleted_at) {
             Some(at) => tags::lost_with_version(conn, package_id, node.id, at).await?,
             None => Vec::new(),

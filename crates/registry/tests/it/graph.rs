@@ -7,7 +7,7 @@ use naru_registry::garbage_collection::Sweep;
 use naru_registry::versions::VersionRef;
 use naru_registry::versions::delete::DeleteOptions;
 use naru_registry::versions::plan::{Because, Deletion, Fate};
-use naru_registry::{Caller, Error, Result};
+use naru_registry::{Caller, Error, Result, Settings};
 
 use crate::World;
 use crate::kit::{
@@ -327,6 +327,25 @@ async fn a_child_of_a_withdrawn_index_is_still_what_a_new_index_may_name() {
     }
     let listed = in_state(&world, &octocat, VersionState::Listed).await;
     assert_eq!(listed, [second]);
+}
+
+#[tokio::test]
+async fn a_sparse_index_keeps_a_child_that_is_restored_after_it_was_pushed() {
+    let settings = Settings {
+        sparse_indexes: true,
+        ..Settings::default()
+    };
+    let world = World::with(settings).await;
+    let octocat = world.person("octocat").await;
+    let child = image(&world, &octocat, APP, "amd64").await;
+    let length = size(&world, &octocat, &child).await;
+    delete(&world, &octocat, &child).await.unwrap();
+    let content = index_content(&[(&child, length)], None);
+    let parent = put(&world, &octocat, APP, Some("1"), INDEX, content).await;
+    restore(&world, &octocat, &child).await;
+    let deleted = delete(&world, &octocat, &child).await.unwrap();
+    let fate = &deleted.versions.first().unwrap().fate;
+    assert!(matches!(fate, Fate::Withdrawn { by } if by.digest == parent));
 }
 
 #[tokio::test]
