@@ -154,8 +154,12 @@ pub(super) async fn plan(conn: &mut Conn, package: &Authorized, wish: Wish) -> R
         unlisted: scope.unlisted(),
         gone: HashSet::new(),
     };
-    let keepers = keepers(conn, package_id, &scope, &change).await?;
+    let keepers = keepers(conn, package_id, &change).await?;
+    let going = scope.nodes().filter(|node| !keepers.contains_key(&node.id));
+    let going: Vec<Node> = going.cloned().collect();
+    let lost = lost(conn, package_id, &going, &change).await?;
     let mut versions = scope.judge(&keepers, wish.refuse_needed);
+    versions.extend(lost);
     name_tags(conn, &mut versions).await?;
     summed(conn, package.owner(), versions).await
 }
@@ -170,20 +174,30 @@ pub(super) async fn plan_erasing(
         unlisted: HashSet::new(),
         gone: HashSet::from([version.id]),
     };
-    let from = std::slice::from_ref(&version);
-    let lost = reach::below(conn, package, from, Follow::KEPT, Node::is_withdrawn).await?;
-    let candidates: Vec<VersionId> = lost.iter().map(|lost| lost.node.id).collect();
-    let kept = reach::kept(conn, package, &candidates, &change).await?;
-    let lost = lost
-        .into_iter()
-        .filter(|lost| !kept.contains_key(&lost.node.id));
+    let lost = lost(conn, package, std::slice::from_ref(&version), &change).await?;
     let mut versions = vec![planned(version, Because::Asked, Fate::Deleted)];
-    versions.extend(lost.map(|lost| planned(lost.node, Because::NothingKeepsIt, Fate::Deleted)));
+    versions.extend(lost);
     name_tags(conn, &mut versions).await?;
     Ok(Deletion {
         versions,
         freed_bytes: 0,
     })
+}
+
+/// The versions below those that go that were withdrawn earlier and that nothing keeps any more.
+async fn lost(
+    conn: &mut Conn,
+    package: PackageId,
+    going: &[Node],
+    change: &Change,
+) -> Result<Vec<PlannedVersion>> {
+    let mut lost = reach::below(conn, package, going, Follow::KEPT, Node::is_withdrawn).await?;
+    let candidates: Vec<VersionId> = lost.iter().map(|lost| lost.node.id).collect();
+    let kept = reach::kept(conn, package, &candidates, change).await?;
+    lost.retain(|lost| !kept.contains_key(&lost.node.id));
+    let lost = lost.into_iter().map(|lost| lost.node);
+    let gone = |node| planned(node, Because::NothingKeepsIt, Fate::Deleted);
+    Ok(lost.map(gone).collect())
 }
 
 /// The versions that a delete may concern.
@@ -193,8 +207,6 @@ struct Scope {
     spared: Vec<Spared>,
     /// Listed, and to go along.
     along: Vec<Reached>,
-    /// Withdrawn earlier, and below one of the others.
-    withdrawn: Vec<Node>,
 }
 
 /// A version that was to go, why, and why it does not.
@@ -218,18 +230,10 @@ async fn scope(conn: &mut Conn, package: PackageId, wish: &Wish) -> Result<Scope
         along = self::along(conn, package, &named, wish.cascade).await?;
         along.retain(|reached| !out.contains(&reached.node.id));
     }
-    let roots: Vec<Node> = named
-        .iter()
-        .chain(along.iter().map(|reached| &reached.node))
-        .cloned()
-        .collect();
-    let withdrawn = reach::below(conn, package, &roots, Follow::KEPT, Node::is_withdrawn).await?;
-    let withdrawn: Vec<Node> = withdrawn.into_iter().map(|reached| reached.node).collect();
     Ok(Scope {
         named,
         spared,
         along,
-        withdrawn,
     })
 }
 
@@ -313,15 +317,13 @@ async fn last_tagged(
     }
 }
 
-/// Which of the versions a listed one still reaches, each with one that does.
+/// Which of the versions that are to go a listed one still reaches, each with one that does.
 async fn keepers(
     conn: &mut Conn,
     package: PackageId,
-    scope: &Scope,
     change: &Change,
 ) -> Result<HashMap<VersionId, Keeper>> {
-    let mut candidates: Vec<VersionId> = change.unlisted.iter().copied().collect();
-    candidates.extend(scope.withdrawn.iter().map(|node| node.id));
+    let candidates: Vec<VersionId> = change.unlisted.iter().copied().collect();
     let kept = reach::kept(conn, package, &candidates, change).await?;
     let roots: HashSet<VersionId> = kept.values().copied().collect();
     let roots: Vec<VersionId> = roots.into_iter().collect();
@@ -347,6 +349,12 @@ impl Reached {
 }
 
 impl Scope {
+    /// All that are to go.
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        let along = self.along.iter().map(|reached| &reached.node);
+        self.named.iter().chain(along)
+    }
+
     fn unlisted(&self) -> HashSet<VersionId> {
         ids(&self.named, &self.along).into_iter().collect()
     }
@@ -376,11 +384,6 @@ impl Scope {
             };
             let because = reached.because();
             out.push(planned(reached.node, because, fate));
-        }
-        for node in self.withdrawn {
-            if keeper(&node).is_none() {
-                out.push(planned(node, Because::NothingKeepsIt, Fate::Deleted));
-            }
         }
         out
     }

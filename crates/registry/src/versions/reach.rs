@@ -12,7 +12,7 @@ use naru_metadata::{Conn, tags};
 use naru_model::{PackageId, VersionId};
 use naru_oci::{Digest, FallbackTag};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a walk downward follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,23 @@ pub(super) struct Reached {
     pub(super) step: Step,
 }
 
+/// How many steps a walk takes, and how many versions it comes to, at most: more than any image
+/// needs, and no more than a transaction may hold a package for.
+const MOST_STEPS: usize = 500;
+const MOST_REACHED: usize = 50_000;
+
+/// # Errors
+/// [`Error::Conflict`] when a walk has gone too far.
+pub(super) fn within_bounds(steps: usize, reached: usize) -> Result<()> {
+    if steps <= MOST_STEPS && reached <= MOST_REACHED {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "more than {MOST_STEPS} versions in a row or {MOST_REACHED} in all hang together with this \
+         one; delete some of those that refer to others first, by digest over /v2"
+    )))
+}
+
 /// The versions below `from`, nearest first, as far as `is_wanted` says; what it refuses is not
 /// walked through.
 pub(super) async fn below(
@@ -61,7 +78,10 @@ pub(super) async fn below(
     let mut seen: HashMap<VersionId, Digest> = from.iter().map(digest).collect();
     let mut frontier: Vec<Node> = from.to_vec();
     let mut reached = Vec::new();
+    let mut steps = 0;
     while !frontier.is_empty() {
+        within_bounds(steps, reached.len())?;
+        steps += 1;
         let mut next = Vec::new();
         for (step, edge) in edges_below(conn, package, &frontier, follow).await? {
             let Some(from) = seen.get(&edge.from).cloned() else {
@@ -168,7 +188,10 @@ pub(super) async fn kept(
     let mut walk = Walk::default();
     walk.seen.extend(candidates);
     let mut frontier = candidates.to_vec();
+    let mut steps = 0;
     while !frontier.is_empty() {
+        within_bounds(steps, walk.seen.len())?;
+        steps += 1;
         frontier = walk.up(conn, package, &frontier, change).await?;
     }
     Ok(walk.spread())

@@ -7,6 +7,7 @@ use naru_metadata::{Conn, tags};
 use naru_model::{EventKind, Moment, PackageId, PackagePath, PackagePermission, VersionId};
 use naru_oci::Digest;
 
+use super::reach::within_bounds;
 use super::{VersionRef, find, unknown};
 use crate::access::{Authorized, lock};
 use crate::commit::Outdated;
@@ -93,7 +94,10 @@ impl Registry {
             let restored = self.relist(conn, caller, package, node, now).await?;
             restoration.versions.push(restored);
         }
+        let mut steps = 0;
         while !waiting.is_empty() {
+            within_bounds(steps, restoration.versions.len())?;
+            steps += 1;
             let next = hanging_together(conn, package.id(), &waiting).await?;
             for node in &next {
                 let restored = self.unbin(conn, caller, package, node, now).await?;

@@ -349,6 +349,33 @@ async fn a_sparse_index_keeps_a_child_that_is_restored_after_it_was_pushed() {
 }
 
 #[tokio::test]
+async fn a_chain_that_is_longer_than_a_walk_is_refused_and_can_be_cut() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    push_artifact(&world, &octocat, APP, "other", &[b"other"])
+        .await
+        .unwrap();
+    let mut chain = vec![image(&world, &octocat, APP, "root").await];
+    for link in 0..501 {
+        let last = chain.last().unwrap().clone();
+        chain.push(referrer(&world, &octocat, &last, &link.to_string()).await);
+    }
+    for withdrawn in chain.iter().skip(1).rev() {
+        delete(&world, &octocat, withdrawn).await.unwrap();
+    }
+    let (root, end) = (chain.first().unwrap(), chain.last().unwrap());
+    let refused = delete(&world, &octocat, root).await;
+    assert!(matches!(refused, Err(Error::Conflict(text)) if text.contains("in a row")));
+    assert!(is_served(&world, &octocat, end).await);
+    delete_manifest(&world, &octocat, APP, chain.get(250).unwrap())
+        .await
+        .unwrap();
+    assert!(!is_served(&world, &octocat, end).await);
+    delete(&world, &octocat, root).await.unwrap();
+    assert!(!is_served(&world, &octocat, chain.get(249).unwrap()).await);
+}
+
+#[tokio::test]
 async fn refusing_names_what_keeps_it_and_changes_nothing() {
     let world = World::new().await;
     let octocat = world.person("octocat").await;
