@@ -212,6 +212,11 @@ statements! {
                     UNION SELECT CAST($5 AS BIGINT)))
             AND ", shown!(), " AND ", seen!(), "
         ORDER BY r.id LIMIT $6 OFFSET $7");
+    AMONG = concat!("SELECT ", repository_columns!(), ", ", repository_role_columns!(), ", ",
+            pushed_at_column!(), "
+        FROM repositories r WHERE r.id {{IN $5}} AND r.deleted_at IS NULL
+            AND ", shown!(), " AND ", seen!(), "
+        ORDER BY r.id LIMIT $6 OFFSET $7");
 }
 
 struct PushedAt(Option<Moment>);
@@ -268,6 +273,22 @@ pub async fn of_team(
     cursor: Cursor,
 ) -> Result<Page<Listed>> {
     seen(conn, OF_TEAM, principal, team.into(), shown, cursor).await
+}
+
+/// Those of these repositories that `principal` may see.
+///
+/// # Errors
+/// Those of the database.
+pub async fn among(
+    conn: &mut Conn,
+    principal: &Principal,
+    ids: &[RepositoryId],
+) -> Result<Vec<Listed>> {
+    let numbers: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+    let cursor = Cursor::first(ids.len());
+    let of = numbers.as_slice().into();
+    let page = seen(conn, AMONG, principal, of, Shown::All, cursor).await?;
+    Ok(page.items)
 }
 
 async fn seen(

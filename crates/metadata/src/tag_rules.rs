@@ -90,10 +90,10 @@ statements! {
         WHERE r.id = $2 AND r.package_id = $1");
     FIND_OF_OWNER = concat!("SELECT ", rule_columns!(), " FROM tag_rules r
         WHERE r.id = $2 AND r.owner_id = $1 AND r.package_id IS NULL");
-    NAMED = "SELECT n.rule_id, n.action, 'user' AS kind, a.id, a.login AS owner, a.login AS name
+    NAMED = "SELECT n.rule_id, n.action, 'user' AS kind, a.id, a.login AS beside, a.login AS name
             FROM tag_rule_users n JOIN accounts a ON a.id = n.user_id
             WHERE n.rule_id {{IN $1}} AND a.deleted_at IS NULL
-        UNION ALL SELECT n.rule_id, n.action, 'team' AS kind, t.id, t.slug, t.slug
+        UNION ALL SELECT n.rule_id, n.action, 'team' AS kind, t.id, t.privacy, t.slug
             FROM tag_rule_teams n JOIN teams t ON t.id = n.team_id
             WHERE n.rule_id {{IN $1}}
         UNION ALL SELECT n.rule_id, n.action, 'repository' AS kind, s.id, o.login, s.name
@@ -286,7 +286,7 @@ async fn name_all(conn: &mut Conn, id: TagRuleId, text: RuleText<'_>) -> Result<
             let args = [id.into(), action.as_str().into(), (*user).into()];
             conn.execute(NAME_USER, &args).await?;
         }
-        for (team, _) in &allowance.teams {
+        for (team, ..) in &allowance.teams {
             let args = [id.into(), action.as_str().into(), (*team).into()];
             conn.execute(NAME_TEAM, &args).await?;
         }
@@ -314,7 +314,7 @@ struct Named {
 
 enum Whom {
     User(AccountId, naru_model::AccountName),
-    Team(TeamId, naru_model::TeamSlug),
+    Team(TeamId, naru_model::TeamSlug, naru_model::TeamPrivacy),
     Repository(RepositoryId, RepositoryPath),
 }
 
@@ -323,10 +323,10 @@ impl FromRow for Named {
         let kind: String = row.get("kind")?;
         let whom = match kind.as_str() {
             "user" => Whom::User(row.get("id")?, row.word("name")?),
-            "team" => Whom::Team(row.get("id")?, row.word("name")?),
+            "team" => Whom::Team(row.get("id")?, row.word("name")?, row.word("beside")?),
             "repository" => {
                 let path = RepositoryPath {
-                    owner: row.word("owner")?,
+                    owner: row.word("beside")?,
                     name: row.word("name")?,
                 };
                 Whom::Repository(row.get("id")?, path)
@@ -367,7 +367,7 @@ fn name(rule: &mut TagRule, named: Named) {
     };
     match named.whom {
         Whom::User(id, login) => allowance.users.push((id, login)),
-        Whom::Team(id, slug) => allowance.teams.push((id, slug)),
+        Whom::Team(id, slug, privacy) => allowance.teams.push((id, slug, privacy)),
         Whom::Repository(id, path) => allowance.repositories.push((id, path)),
     }
 }

@@ -13,7 +13,7 @@ use crate::id::{AccountId, RepositoryId, TagRuleId, TeamId};
 use crate::name::{NameError, name_text};
 use crate::permission::Role;
 use crate::repository::RepositoryPath;
-use crate::team::TeamSlug;
+use crate::team::{TeamPrivacy, TeamSlug};
 use crate::word::words;
 
 /// What is done with a tag.
@@ -120,8 +120,8 @@ pub struct TagAllowance {
     pub role: Option<Role>,
     /// Users by themselves.
     pub users: Vec<(AccountId, AccountName)>,
-    /// Members of teams.
-    pub teams: Vec<(TeamId, TeamSlug)>,
+    /// Members of teams; a secret one is known to its members alone.
+    pub teams: Vec<(TeamId, TeamSlug, TeamPrivacy)>,
     /// Workflows of source repositories.
     pub repositories: Vec<(RepositoryId, RepositoryPath)>,
 }

@@ -8,8 +8,8 @@ use naru_metadata::{Conn, Tx, accounts, changes, grants, repositories};
 use naru_model::policy::{self, Refusal, RepositoryFacts};
 use naru_model::{
     Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Permission,
-    Principal, Repository, RepositoryId, RepositoryPath, RepositoryPermission, RepositoryRole,
-    TeamId, TeamPermission, TeamSlug, User,
+    Principal, RepositoryId, RepositoryPath, RepositoryPermission, RepositoryRole, TeamId,
+    TeamPermission, TeamSlug, User,
 };
 
 use crate::commit::Outdated;
@@ -251,33 +251,6 @@ pub(crate) async fn repositories_seen(
         repository(conn, caller, &path, permission).await?;
     }
     Ok(seen)
-}
-
-/// The repository with this number, if the caller may know of it: to name it beside what is linked
-/// to it takes a role there, but no scope of its own.
-///
-/// # Errors
-/// Those of the database.
-pub(crate) async fn known_repository(
-    conn: &mut Conn,
-    caller: &Caller,
-    id: RepositoryId,
-) -> Result<Option<Repository>> {
-    let Some(repository) = repositories::find_by_id(conn, id).await? else {
-        return Ok(None);
-    };
-    let Some(owner) = accounts::find_by_id(conn, repository.owner).await? else {
-        return Ok(None);
-    };
-    let path = RepositoryPath {
-        owner: owner.login().clone(),
-        name: repository.name.clone(),
-    };
-    let principal = caller.principal.in_person();
-    let facts = grants::repository_facts(conn, &principal, &path).await?;
-    let read = RepositoryPermission::Read;
-    let decision = policy::decide_repository(&principal, read, &facts);
-    Ok(Some(repository).filter(|_| decision.is_allowed()))
 }
 
 /// Asks whether `caller` may do something with a team of an organization.

@@ -16,6 +16,7 @@ use naru_model::{
 use crate::access::{Authorized, lock};
 use crate::accounts::find_user;
 use crate::error::{Error, Result};
+use crate::repository_lists::RepositoryDetails;
 use crate::tag_rules::own_repository;
 use crate::{Caller, Registry, account_access, events, teams};
 
@@ -36,7 +37,7 @@ pub struct PackageDetails {
     /// As lists show it.
     pub listed: ListedPackage,
     /// The source repository that it is linked to, if the caller may know of it.
-    pub repository: Option<Repository>,
+    pub repository: Option<RepositoryDetails>,
 }
 
 /// Who may do what with a package, by grants and by inheritance.
@@ -156,11 +157,14 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let listed = grants::listed(&mut conn, package.id()).await?;
         let listed = listed.ok_or_else(|| absent(path))?;
-        let repository = match listed.package.repository {
-            Some(id) => account_access::known_repository(&mut conn, caller, id).await?,
-            None => None,
-        };
-        Ok(PackageDetails { listed, repository })
+        drop(conn);
+        let listed = [listed];
+        let linked = self.linked_repositories(caller, &listed).await?;
+        let [listed] = listed;
+        Ok(PackageDetails {
+            listed,
+            repository: linked.into_iter().next(),
+        })
     }
 
     /// Puts a package into the bin, from where it can be restored as long as its name is free.

@@ -11,6 +11,7 @@ use naru_model::{
 
 use crate::account_access as access;
 use crate::error::Result;
+use crate::packages::ListedPackage;
 use crate::{Caller, Registry};
 
 /// A repository with what is shown beside it.
@@ -87,6 +88,31 @@ impl Registry {
         };
         let seen = details(&mut conn, caller, &now).await;
         Ok(seen.ok())
+    }
+
+    /// The source repositories that these packages are linked to, as far as the caller may know of
+    /// them: to name one beside what is linked to it takes a role there, but no scope of its own.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn linked_repositories(
+        &self,
+        caller: &Caller,
+        packages: &[ListedPackage],
+    ) -> Result<Vec<RepositoryDetails>> {
+        let linked = packages
+            .iter()
+            .filter_map(|listed| listed.package.repository);
+        let mut ids: Vec<RepositoryId> = linked.collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let mut conn = self.db.read().await?;
+        let items = repository_lists::among(&mut conn, &caller.principal, &ids).await?;
+        let page = Page { items, next: None };
+        Ok(with_owners(&mut conn, page).await?.items)
     }
 
     /// The repositories of an account that the caller may see and the credential reaches.

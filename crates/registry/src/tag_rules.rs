@@ -332,7 +332,7 @@ async fn allowance(
     }
     for slug in &wish.teams {
         let team = teams::find(conn, place.owner, slug).await?;
-        allowance.teams.push((team.id, team.slug));
+        allowance.teams.push((team.id, team.slug, team.privacy));
     }
     for path in &wish.repositories {
         let found = own_repository(conn, caller, place.owner, path).await?;

@@ -136,6 +136,23 @@ fn a_package_is_changed_as_said_or_not_at_all() {
     assert_eq!(changed["visibility"], "public");
     assert_eq!(changed["description"], "An application");
     assert_eq!(changed["inherit_access"], true);
+    assert_eq!(changed["repository"]["full_name"], "pkg-changed/app");
+    // Who may not know of the repository is not told of it.
+    let stranger = plain().someone_with_all("pkg-changed-stranger");
+    for path in [
+        "/users/pkg-changed/packages/container/app",
+        "/users/pkg-changed/packages?package_type=container",
+    ] {
+        let own = plain().api("GET", path).signed(&octo).send().expect(200);
+        assert!(own.text().contains("\"full_name\":\"pkg-changed/app\""));
+        let seen = plain()
+            .api("GET", path)
+            .signed(&stranger)
+            .send()
+            .expect(200);
+        assert!(seen.text().contains("An application"));
+        assert!(!seen.text().contains("full_name"), "{seen:?}");
+    }
     // What is not named stays; null takes away.
     let unlinked = patch(json!({ "repository": null, "description": null }))
         .expect(200)

@@ -8,7 +8,7 @@ use naru_metadata::teams::NewTeam;
 use naru_metadata::{Conn, packages, repositories, teams};
 use naru_model::{
     AccountId, PackageId, PackageType, Role, TagAllowance, TagRule, TagRuleSource, TeamId,
-    Visibility,
+    TeamPrivacy, Visibility,
 };
 
 on_both!(
@@ -24,7 +24,7 @@ async fn team(tx: &mut Conn, owner: AccountId, slug: &str) -> TeamId {
         slug: &slug.parse().unwrap(),
         name: slug,
         description: None,
-        privacy: naru_model::TeamPrivacy::Closed,
+        privacy: TeamPrivacy::Closed,
         notifications: true,
         now: at(1),
     };
@@ -39,7 +39,11 @@ async fn named(tx: &mut Conn, owner: AccountId) -> TagAllowance {
     TagAllowance {
         role: None,
         users: vec![(user(tx, "Hubot").await, "Hubot".parse().unwrap())],
-        teams: vec![(team(tx, owner, "release").await, "release".parse().unwrap())],
+        teams: vec![(
+            team(tx, owner, "release").await,
+            "release".parse().unwrap(),
+            TeamPrivacy::Closed,
+        )],
         repositories: vec![(found.unwrap(), "cat/App".parse().unwrap())],
     }
 }

@@ -6,6 +6,7 @@ use crate::id::TeamId;
 use crate::permission::Role;
 use crate::principal::Principal;
 use crate::tag_rule::{TagAction, TagAllowance, TagRule, TagRuleSource, TagRules};
+use crate::team::TeamPrivacy;
 
 /// What there is to know about a caller whom tag rules bind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +70,7 @@ fn lets(allowance: &TagAllowance, principal: &Principal, caller: &TagCaller) -> 
         Principal::User { user, .. } => {
             let is_named = allowance.users.iter().any(|(named, _)| named == user);
             let mut teams = allowance.teams.iter();
-            is_named || teams.any(|(team, _)| caller.teams.contains(team))
+            is_named || teams.any(|(team, ..)| caller.teams.contains(team))
         }
         Principal::Workflow { repository, .. } => {
             let mut named = allowance.repositories.iter();
@@ -90,22 +91,21 @@ fn refusal(rule: &TagRule, action: TagAction, tag: &str, caller: &TagCaller) -> 
     }
 }
 
-/// Whom an allowance lets, saying no more than the caller may know: users are no secret, teams are
-/// to their organization, and which repositories there are never is told here.
+/// Whom an allowance lets, saying no more than the caller may know: users are no secret, closed
+/// teams are none to their organization, and which repositories there are is never told here.
 fn who(allowance: &TagAllowance, is_member: bool) -> String {
     let role = allowance.role.map(|role| match role {
         Role::Admin => "admins of the package".to_owned(),
         Role::Read | Role::Write => format!("whoever has the role {role} on the package"),
     });
     let users = allowance.users.iter().map(|(_, login)| login.to_string());
-    let teams = match (is_member, allowance.teams.len()) {
-        (_, 0) => Vec::new(),
-        (true, _) => {
-            let names = allowance.teams.iter();
-            names.map(|(_, slug)| format!("the team {slug}")).collect()
-        }
-        (false, teams) => vec![format!("members of {}", counted(teams, "team", "teams"))],
-    };
+    let (named, unnamed): (Vec<_>, Vec<_>) = allowance
+        .teams
+        .iter()
+        .partition(|(.., privacy)| is_member && *privacy == TeamPrivacy::Closed);
+    let teams = named.iter().map(|(_, slug, _)| format!("the team {slug}"));
+    let more_teams = (!unnamed.is_empty())
+        .then(|| format!("members of {}", counted(unnamed.len(), "team", "teams")));
     let repositories = match allowance.repositories.len() {
         0 => None,
         named => Some(format!(
@@ -117,6 +117,7 @@ fn who(allowance: &TagAllowance, is_member: bool) -> String {
         .into_iter()
         .chain(users)
         .chain(teams)
+        .chain(more_teams)
         .chain(repositories)
         .collect();
     all.join(", ")
@@ -199,7 +200,11 @@ mod tests {
         TagAllowance {
             role: Some(Role::Admin),
             users: vec![(AccountId::new(7), "octocat".parse().unwrap())],
-            teams: vec![(TeamId::new(3), "release".parse().unwrap())],
+            teams: vec![(
+                TeamId::new(3),
+                "release".parse().unwrap(),
+                TeamPrivacy::Closed,
+            )],
             repositories: vec![(RepositoryId::new(9), "acme/app".parse().unwrap())],
         }
     }
@@ -314,6 +319,27 @@ mod tests {
             ),
             "the tag `v1` is immutable: the registry's tag rule `*` except `latest` lets nobody \
              delete it"
+        );
+    }
+
+    #[test]
+    fn a_secret_team_is_not_named_to_other_members() {
+        let moves = TagAllowance {
+            teams: vec![
+                (TeamId::new(4), "open".parse().unwrap(), TeamPrivacy::Closed),
+                (
+                    TeamId::new(5),
+                    "hidden".parse().unwrap(),
+                    TeamPrivacy::Secret,
+                ),
+            ],
+            ..TagAllowance::default()
+        };
+        let member = with(Some(Role::Admin), &[]);
+        let text = message(rule("v*", moves), TagAction::Move, &member);
+        assert!(
+            text.ends_with(": the team open, members of 1 team"),
+            "{text}"
         );
     }
 

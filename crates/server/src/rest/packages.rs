@@ -353,7 +353,7 @@ async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) 
         next: found.next.and_then(|next| next.after),
         total: None,
     };
-    let views = views(call, owner, &found.items);
+    let views = views(call, owner, &found.items).await?;
     Ok(call.ok(&views)?.linked(page.link(call, rest)))
 }
 
@@ -372,7 +372,7 @@ async fn deleted(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackage
         next: page.next_by_number(more),
         total: None,
     };
-    let views = views(call, owner, &found);
+    let views = views(call, owner, &found).await?;
     Ok(call.ok(&views)?.linked(page.link(call, rest)))
 }
 
@@ -386,12 +386,16 @@ fn is_wanted(listed: &ListedPackage, wanted: WantedPackages) -> bool {
             .is_none_or(|wanted| wanted == package.visibility)
 }
 
-fn views(call: &Call, owner: &Owner, found: &[ListedPackage]) -> Vec<PackageView> {
+async fn views(
+    call: &Call,
+    owner: &Owner,
+    found: &[ListedPackage],
+) -> Result<Vec<PackageView>, Failure> {
+    let linked = call.registry().linked_repositories(call.caller(), found);
+    let linked = linked.await?;
     let urls = call.urls();
-    found
-        .iter()
-        .map(|listed| PackageView::new(listed, &owner.0, &urls))
-        .collect()
+    let view = |listed| PackageView::new(listed, &owner.0, &linked, &urls);
+    Ok(found.iter().map(view).collect())
 }
 
 async fn get(call: Call) -> Outcome {
@@ -402,7 +406,9 @@ async fn get(call: Call) -> Outcome {
 
 async fn show(call: &Call, owner: &Owner, path: &PackagePath) -> Outcome {
     let found = call.registry().package_details(call.caller(), path).await?;
-    call.ok(&PackageView::new(&found.listed, &owner.0, &call.urls()))
+    let linked: Vec<_> = found.repository.into_iter().collect();
+    let urls = call.urls();
+    call.ok(&PackageView::new(&found.listed, &owner.0, &linked, &urls))
 }
 
 async fn change(call: Call, Json(body): Json<ChangePackage>) -> Outcome {
@@ -421,7 +427,7 @@ async fn delete(call: Call) -> Outcome {
     let (registry, caller) = (call.registry(), call.caller());
     if how.dry_run == Some(true) {
         let found = registry.preview_delete_package(caller, &path).await?;
-        return call.ok(&PackageView::new(&found, &owner.0, &call.urls()));
+        return call.ok(&PackageView::new(&found, &owner.0, &[], &call.urls()));
     }
     registry.delete_package(caller, &path).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT))

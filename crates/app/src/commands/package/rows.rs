@@ -75,7 +75,7 @@ impl PackageDetailsRow {
         Self {
             package: PackageRow::new(owner, package),
             version_count: found.listed.version_count,
-            repository: repository.map(|repository| RepositoryRow::new(owner, repository)),
+            repository: repository.map(|found| RepositoryRow::new(owner, &found.repository)),
             inherit_access: package.inherit_access,
             link_note: package.link_note.clone(),
         }

@@ -2,10 +2,11 @@
 
 use naru_model::{Account, Package, PackageType};
 use naru_registry::packages::ListedPackage;
+use naru_registry::repository_lists::RepositoryDetails;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{SimpleUser, Urls, time};
+use super::{RepositoryView, SimpleUser, Urls, time};
 
 /// A package's record (official description: `package`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -29,6 +30,9 @@ pub(crate) struct PackageView {
     html_url: String,
     created_at: String,
     updated_at: String,
+    /// The source repository that it is linked to, if the caller may know of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<RepositoryView>,
     /// What it is, in a sentence (Naru's addition).
     description: Option<String>,
     /// Whether explicit roles on the linked repository count (Naru's addition).
@@ -45,8 +49,17 @@ pub(crate) struct PackageView {
 }
 
 impl PackageView {
-    /// A package of `owner`.
-    pub(crate) fn new(listed: &ListedPackage, owner: &Account, urls: &Urls) -> Self {
+    /// A package of `owner`; the repository it is linked to is among those given, if the caller may
+    /// know of it.
+    pub(crate) fn new(
+        listed: &ListedPackage,
+        owner: &Account,
+        repositories: &[RepositoryDetails],
+        urls: &Urls,
+    ) -> Self {
+        let repository = repositories
+            .iter()
+            .find(|details| Some(details.repository.id) == listed.package.repository);
         let Package {
             id,
             package_type,
@@ -65,6 +78,7 @@ impl PackageView {
             html_url: urls.package_page(owner, *package_type, name),
             created_at: time(listed.package.created_at),
             updated_at: time(listed.package.updated_at),
+            repository: repository.map(|details| RepositoryView::new(details, urls)),
             description: description.clone(),
             inherit_access: listed.package.inherit_access,
             link_note: listed.package.link_note.clone(),

@@ -51,7 +51,7 @@ struct AllowanceView {
 impl AllowanceView {
     fn new(allowance: &TagAllowance) -> Self {
         let users = allowance.users.iter().map(|(_, login)| login.to_string());
-        let teams = allowance.teams.iter().map(|(_, slug)| slug.to_string());
+        let teams = allowance.teams.iter().map(|(_, slug, _)| slug.to_string());
         let repositories = allowance.repositories.iter();
         Self {
             role: allowance.role.map(|role| role.to_string()),
