@@ -112,10 +112,16 @@ macro_rules! shown {
 macro_rules! seen {
     () => {
         concat!(
-            "($4 = 1 OR r.visibility = 'public'
-            OR (CAST($3 AS BIGINT) IS NOT NULL AND (r.id = $3 OR r.visibility = 'internal'))
-            OR (CAST($2 AS BIGINT) IS NOT NULL AND (r.visibility = 'internal'
-                OR r.owner_id = $2
+            "($4 = 1
+            OR (CAST($2 AS BIGINT) IS NULL AND CAST($3 AS BIGINT) IS NULL
+                AND r.visibility = 'public')
+            OR (EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
+                    WHERE w.id = $3 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
+                        AND wo.suspended_at IS NULL)
+                AND (r.visibility <> 'private' OR r.id = $3))
+            OR (EXISTS (SELECT 1 FROM accounts u WHERE u.id = $2 AND u.kind = 'user'
+                    AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
+                AND (r.visibility <> 'private' OR r.owner_id = $2
                 OR EXISTS (SELECT 1 FROM organization_members m
                     WHERE m.organization_id = r.owner_id AND m.user_id = $2 AND m.role = 'owner')
                 OR EXISTS (SELECT 1 FROM repository_users c

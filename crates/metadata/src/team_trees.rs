@@ -56,6 +56,8 @@ macro_rules! seen {
     () => {
         concat!(
             "($2 = 1 OR EXISTS (SELECT 1 FROM organization_members m
+                    JOIN accounts u ON u.id = m.user_id AND u.deleted_at IS NULL
+                        AND u.suspended_at IS NULL
                 WHERE m.organization_id = t.organization_id AND m.user_id = $3
                     AND (m.role = 'owner' OR t.privacy = 'closed' OR ",
             in_team!("t.id", "$3"),

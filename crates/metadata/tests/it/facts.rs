@@ -6,12 +6,17 @@ use crate::accounts::{name, organization, package, repository, team, user};
 use crate::home::at;
 use crate::{Home, on_both};
 use naru_metadata::grants::PackageFilter;
-use naru_metadata::{Conn, Cursor, accounts, grants, instance, packages, repositories, teams};
+use naru_metadata::repository_lists::{Order, Shown};
+use naru_metadata::{
+    Conn, Cursor, accounts, grants, instance, packages, repositories, repository_lists, team_trees,
+    teams,
+};
 use naru_model::policy::{self, Caller};
 use naru_model::{
     AccountId, AccountKind, Credential, OrganizationRole, PackageId, PackagePath,
     PackagePermission, PackageState, PackageType, Principal, RegistryMode, RepositoryId,
-    RepositoryRole, Role, TeamRole, TokenId, Transport, Visibility, WorkflowPackages,
+    RepositoryPermission, RepositoryRole, Role, TeamPermission, TeamPrivacy, TeamRole, TokenId,
+    Transport, Visibility, WorkflowPackages,
 };
 
 on_both!(
@@ -22,6 +27,8 @@ on_both!(
     a_workflow_is_known_by_its_repository,
     a_suspended_caller_is_not_active,
     lists_show_exactly_what_may_be_read,
+    lists_of_repositories_show_exactly_what_may_be_seen,
+    lists_of_teams_show_exactly_what_may_be_seen,
     the_bin_shows_exactly_what_may_be_restored,
     a_list_is_cut_into_pages_and_filtered,
 );
@@ -292,6 +299,7 @@ impl Dice {
 struct World {
     owners: Vec<AccountId>,
     packages: Vec<PackageId>,
+    repositories: Vec<RepositoryId>,
     principals: Vec<Principal>,
 }
 
@@ -340,12 +348,19 @@ async fn a_world(tx: &mut Conn, dice: &mut Dice) -> World {
     }
     let mut principals = vec![Principal::ANONYMOUS, Principal::System];
     principals.extend(users.into_iter().map(session));
-    principals.extend(repositories.into_iter().map(workflow));
+    principals.extend(repositories.iter().copied().map(workflow));
     World {
         owners,
         packages,
+        repositories,
         principals,
     }
+}
+
+async fn make_secret(tx: &mut Conn, team: naru_model::TeamId) {
+    let mut record = teams::find_by_id(tx, team).await.unwrap().unwrap();
+    record.privacy = TeamPrivacy::Secret;
+    teams::update(tx, &record, at(2)).await.unwrap();
 }
 
 async fn some_teams(
@@ -358,6 +373,9 @@ async fn some_teams(
     for organization in organizations {
         for slug in ["core", "docs"] {
             let team = team(tx, *organization, slug).await;
+            if dice.one_in(2) {
+                make_secret(tx, team).await;
+            }
             for user in users {
                 if dice.one_in(3) {
                     let role = TeamRole::Member;
@@ -367,6 +385,13 @@ async fn some_teams(
                 }
             }
             teams.push(team);
+        }
+        if let [.., upper, lower] = teams.as_slice()
+            && dice.one_in(2)
+        {
+            team_trees::set_parent(tx, *lower, Some(*upper), at(2))
+                .await
+                .unwrap();
         }
     }
     teams
@@ -571,6 +596,90 @@ async fn may_restore(tx: &mut Conn, principal: &Principal, package: PackageId) -
     let facts = grants::package_facts(tx, principal, &path).await.unwrap();
     let restore = PackagePermission::Restore;
     Some(policy::decide_package(principal, restore, &path, &facts).is_allowed())
+}
+
+async fn lists_of_repositories_show_exactly_what_may_be_seen(home: Home) {
+    let db = home.open().await;
+    let (mut shown, mut withheld) = (0, 0);
+    for seed in 1..=12_u64 {
+        // Never committed: each world is alone.
+        let mut tx = db.write().await.unwrap();
+        let world = a_world(&mut tx, &mut Dice(0x9E37_79B9_7F4A_7C15 ^ seed)).await;
+        for principal in &world.principals {
+            let mut listed = BTreeSet::new();
+            for owner in &world.owners {
+                let (all, order) = (Shown::All, Order::default());
+                let first = Cursor::first(100);
+                let page =
+                    repository_lists::of_owner(&mut tx, principal, *owner, all, order, first).await;
+                listed.extend(page.unwrap().items.into_iter().map(|row| row.repository.id));
+            }
+            let mut visible = BTreeSet::new();
+            for repository in &world.repositories {
+                if may_see(&mut tx, principal, *repository).await {
+                    visible.insert(*repository);
+                }
+            }
+            assert_eq!(listed, visible, "world {seed}, {principal:?}");
+            shown += visible.len();
+            withheld += world.repositories.len() - visible.len();
+        }
+    }
+    assert!(
+        shown > 200 && withheld > 200,
+        "{shown} shown, {withheld} withheld"
+    );
+}
+
+/// What the policy says of seeing a repository that is not deleted.
+async fn may_see(tx: &mut Conn, principal: &Principal, repository: RepositoryId) -> bool {
+    let Some(path) = repositories::path(tx, repository).await.unwrap() else {
+        return false;
+    };
+    let facts = grants::repository_facts(tx, principal, &path)
+        .await
+        .unwrap();
+    policy::decide_repository(principal, RepositoryPermission::Read, &facts).is_allowed()
+}
+
+async fn lists_of_teams_show_exactly_what_may_be_seen(home: Home) {
+    let db = home.open().await;
+    let (mut shown, mut withheld) = (0, 0);
+    for seed in 1..=12_u64 {
+        // Never committed: each world is alone.
+        let mut tx = db.write().await.unwrap();
+        let world = a_world(&mut tx, &mut Dice(0x9E37_79B9_7F4A_7C15 ^ seed)).await;
+        for principal in &world.principals {
+            for (login, organization) in ["octo", "other"].iter().zip(&world.owners[1..]) {
+                let first = Cursor::first(100);
+                let page = team_trees::visible(&mut tx, *organization, principal, first).await;
+                let listed: Vec<_> = page
+                    .unwrap()
+                    .items
+                    .into_iter()
+                    .map(|team| team.slug)
+                    .collect();
+                for slug in ["core", "docs"] {
+                    let slug = slug.parse().unwrap();
+                    let facts = grants::team_facts(&mut tx, principal, &name(login), &slug).await;
+                    let decision =
+                        policy::decide_team(principal, TeamPermission::Read, &facts.unwrap());
+                    let is_seen = decision.is_allowed();
+                    assert_eq!(
+                        listed.contains(&slug),
+                        is_seen,
+                        "world {seed}, {principal:?}"
+                    );
+                    shown += u32::from(is_seen);
+                    withheld += u32::from(!is_seen);
+                }
+            }
+        }
+    }
+    assert!(
+        shown > 50 && withheld > 50,
+        "{shown} shown, {withheld} withheld"
+    );
 }
 
 /// What the policy says of reading a published package.

@@ -10,6 +10,7 @@
     reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
 )]
 
+mod account_plans;
 mod accounts;
 mod attestations;
 mod content;

@@ -41,6 +41,7 @@ mod statistics;
 mod storm;
 mod tag_records;
 mod tag_rules;
+mod teams;
 mod uploads;
 mod usage;
 mod versions;
