@@ -5,8 +5,9 @@ use naru_model::{
     WorkflowPackages,
 };
 
-use crate::db::{Conn, FromRow, Row, statements};
+use crate::db::{Conn, FromRow, Row, Statement, statements};
 use crate::error::Result;
+use crate::page::{Cursor, Page};
 
 /// What [`Token`] is read from.
 macro_rules! token_columns {
@@ -115,6 +116,10 @@ statements! {
     FIND = concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = $1");
     OF_USER = concat!("SELECT ", token_columns!(), " FROM tokens t
         WHERE t.user_id = $1 ORDER BY t.id DESC");
+    PAGE_OF_USER = concat!("SELECT ", token_columns!(), " FROM tokens t
+        WHERE t.user_id = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3 OFFSET $4");
+    PAGE_OF_REPOSITORY = concat!("SELECT ", token_columns!(), " FROM tokens t
+        WHERE t.repository_id = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3 OFFSET $4");
     LIVE_BY_HASH = concat!(live_tokens!(), "WHERE t.hash = $1");
     LIVE_BY_ID = concat!(live_tokens!(), "WHERE t.id = $1");
     REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
@@ -170,6 +175,42 @@ pub async fn find(conn: &mut Conn, token: TokenId) -> Result<Option<Token>> {
 /// Those of the database.
 pub async fn of_user(conn: &mut Conn, user: AccountId) -> Result<Vec<Token>> {
     conn.all(OF_USER, &[user.into()]).await
+}
+
+/// A part of the tokens of a user, newest first; expired and revoked ones too.
+///
+/// # Errors
+/// Those of the database.
+pub async fn page_of_user(conn: &mut Conn, user: AccountId, cursor: Cursor) -> Result<Page<Token>> {
+    page(conn, PAGE_OF_USER, user.get(), cursor).await
+}
+
+/// A part of the tokens of a repository's workflows, newest first; expired and revoked ones too.
+///
+/// # Errors
+/// Those of the database.
+pub async fn page_of_repository(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    cursor: Cursor,
+) -> Result<Page<Token>> {
+    page(conn, PAGE_OF_REPOSITORY, repository.get(), cursor).await
+}
+
+async fn page(
+    conn: &mut Conn,
+    statement: &'static Statement,
+    holder: i64,
+    cursor: Cursor,
+) -> Result<Page<Token>> {
+    let args = [
+        holder.into(),
+        cursor.below().into(),
+        cursor.rows().into(),
+        cursor.skipped().into(),
+    ];
+    let rows = conn.all(statement, &args).await?;
+    Ok(Page::cut(rows, cursor, |token: &Token| token.id.get()))
 }
 
 /// The token whose secret has this hash, whatever its state.

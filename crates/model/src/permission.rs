@@ -119,8 +119,10 @@ pub enum AccountPermission {
     Administer,
     /// Restore a source repository that was deleted under it.
     RestoreRepository,
-    /// Make, list and revoke tokens, change the password. Never by a token.
+    /// Make tokens, change the password. Never by a token.
     ManageCredentials,
+    /// See which tokens there are, and end them: that takes rights away and gives none.
+    ReviewCredentials,
 }
 
 /// What can be asked about a source repository.
@@ -252,7 +254,9 @@ impl From<AccountPermission> for Permission {
             AccountPermission::ReadMemberships => Self::ReadMemberships,
             AccountPermission::Administer => Self::AdminAccount,
             AccountPermission::RestoreRepository => Self::AdminRepository,
-            AccountPermission::ManageCredentials => Self::ManageCredentials,
+            AccountPermission::ManageCredentials | AccountPermission::ReviewCredentials => {
+                Self::ManageCredentials
+            }
         }
     }
 }

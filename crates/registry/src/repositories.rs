@@ -186,6 +186,30 @@ impl Registry {
             .ok_or_else(|| absent(path))
     }
 
+    /// The most that the caller may do with a repository: administer it, write or read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] and the like; no refusal.
+    pub async fn repository_permission(
+        &self,
+        caller: &Caller,
+        path: &RepositoryPath,
+    ) -> Result<Option<RepositoryPermission>> {
+        let mut conn = self.db.read().await?;
+        for permission in [
+            RepositoryPermission::Administer,
+            RepositoryPermission::Write,
+            RepositoryPermission::Read,
+        ] {
+            match access::repository(&mut conn, caller, path, permission).await {
+                Ok(_) => return Ok(Some(permission)),
+                Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     /// The paths of those of the repositories that the caller may see.
     ///
     /// # Errors

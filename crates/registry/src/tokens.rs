@@ -1,10 +1,10 @@
-//! Stored tokens: made, listed, revoked. Never by a token: credentials come from people, or from
-//! the command line on the machine.
+//! Stored tokens: made, listed, revoked. Personal ones are never made by a token: credentials come
+//! from people, or from the command line on the machine.
 
 use std::time::Duration;
 
 use naru_metadata::tokens::{self, NewToken};
-use naru_metadata::{Conn, accounts, changes, uploads};
+use naru_metadata::{Conn, Cursor, Page, Tx, accounts, changes, uploads};
 use naru_model::{
     AccountId, AccountName, AccountPermission, EventKind, Lifetime, Moment, RepositoryPath,
     RepositoryPermission, Scopes, Token, TokenHolder, TokenId, TokenSecret, WorkflowPackages,
@@ -122,46 +122,121 @@ impl Registry {
     /// The tokens of a user, newest first; revoked ones too.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless it is the user in person, or the machine.
+    /// [`Error::Refused`] unless it is the user in person, with a token of the scope `user`, or the
+    /// machine.
     pub async fn list_tokens(&self, caller: &Caller, user: &AccountName) -> Result<Vec<Token>> {
         let mut conn = self.db.read().await?;
-        let permission = AccountPermission::ManageCredentials;
+        let permission = AccountPermission::ReviewCredentials;
         let account = access::account(&mut conn, caller, user, permission).await?;
         Ok(tokens::of_user(&mut conn, account.id()).await?)
+    }
+
+    /// A part of the tokens of a user, newest first; revoked ones too.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless it is the user in person, with a token of the scope `user`, or the
+    /// machine.
+    pub async fn list_tokens_page(
+        &self,
+        caller: &Caller,
+        user: &AccountName,
+        cursor: Cursor,
+    ) -> Result<Page<Token>> {
+        let mut conn = self.db.read().await?;
+        let permission = AccountPermission::ReviewCredentials;
+        let account = access::account(&mut conn, caller, user, permission).await?;
+        Ok(tokens::page_of_user(&mut conn, account.id(), cursor).await?)
+    }
+
+    /// A part of the tokens of a repository's workflows, newest first; revoked ones too.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the repository.
+    pub async fn list_workflow_tokens(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryPath,
+        cursor: Cursor,
+    ) -> Result<Page<Token>> {
+        let mut conn = self.db.read().await?;
+        let permission = RepositoryPermission::Administer;
+        let found = access::repository(&mut conn, caller, repository, permission).await?;
+        Ok(tokens::page_of_repository(&mut conn, found.id(), cursor).await?)
+    }
+
+    /// Ends a token of a repository's workflows for good, and every upload that was begun with it.
+    /// Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the caller administers the repository; [`Error::NotFound`].
+    pub async fn revoke_workflow_token(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryPath,
+        token: TokenId,
+    ) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        let permission = RepositoryPermission::Administer;
+        let found = access::repository(&mut tx, caller, repository, permission).await?;
+        let id = found.id();
+        let own = |token: &Token| {
+            matches!(token.holder,
+            TokenHolder::Repository { repository, .. } if repository == id)
+        };
+        if !tokens::find(&mut tx, token)
+            .await?
+            .as_ref()
+            .is_some_and(own)
+        {
+            return Err(absent(token));
+        }
+        self.end_token(tx, caller, found.owner(), token).await
     }
 
     /// Ends a token of a user for good, and every upload that was begun with it. Repeating it
     /// changes nothing.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless it is the user in person, or the machine; [`Error::NotFound`].
+    /// [`Error::Refused`] unless it is the user in person, with a token of the scope `user`, or the
+    /// machine; [`Error::NotFound`].
     pub async fn revoke_token(
         &self,
         caller: &Caller,
         user: &AccountName,
         token: TokenId,
     ) -> Result<()> {
-        let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let permission = AccountPermission::ManageCredentials;
+        let permission = AccountPermission::ReviewCredentials;
         let account = access::account(&mut tx, caller, user, permission).await?;
-        let found = tokens::find(&mut tx, token).await?;
         let own = |token: &Token| {
             matches!(token.holder,
             TokenHolder::User { user, .. } if user == account.id())
         };
-        if !found.as_ref().is_some_and(own) {
-            return Err(Error::NotFound {
-                what: "token",
-                name: token.to_string(),
-            });
+        if !tokens::find(&mut tx, token)
+            .await?
+            .as_ref()
+            .is_some_and(own)
+        {
+            return Err(absent(token));
         }
+        self.end_token(tx, caller, account.id(), token).await
+    }
+
+    /// Ends a token and what was begun with it.
+    async fn end_token(
+        &self,
+        mut tx: Tx,
+        caller: &Caller,
+        account: AccountId,
+        token: TokenId,
+    ) -> Result<()> {
+        let now = self.clock.now();
         if tokens::revoke(&mut tx, token, now).await? {
             uploads::end_those_of_token(&mut tx, token, now).await?;
             changes::bump_access(&mut tx).await?;
             let event = caller
                 .event(EventKind::TokenRevoked, now)
-                .on_account(account.id());
+                .on_account(account);
             events::record(&mut tx, event.with("token", token)).await?;
         }
         self.commit(tx, Outdated::ACCESS).await?;
@@ -213,6 +288,13 @@ impl Registry {
             revoked_at: None,
         };
         Ok(CreatedToken { token, secret })
+    }
+}
+
+fn absent(token: TokenId) -> Error {
+    Error::NotFound {
+        what: "token",
+        name: token.to_string(),
     }
 }
 

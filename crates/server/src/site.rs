@@ -10,6 +10,7 @@
 //! | `/token` | the token endpoint of the container registry |
 //! | `/livez`, `/readyz` | is the process alive, can it serve (here unless an internal listener is configured) |
 //! | `/metrics` | figures, to administrators of the instance (free on the internal listener) |
+//! | `/api/graphql` | what `gh` asks by GraphQL |
 //! | `/docs/rest` | the reference of the REST API |
 //! | `/` | a page that says what this is |
 
@@ -22,7 +23,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use naru_oci::headers as oci_headers;
 use naru_registry::Registry;
 
@@ -193,6 +194,13 @@ impl Site {
                 .await
                 .with_version();
         }
+        if path == GRAPHQL_PATH && arrival.rest == Some(RestBase::Path) {
+            let rest = &parts.rest;
+            let request = at_graphql(request);
+            return rest
+                .answer(&arrival, RestBase::Path, request_id, request)
+                .await;
+        }
         if let Some(base) = arrival.rest.filter(|base| base.covers(path)) {
             let rest = &parts.rest;
             return rest.answer(&arrival, base, request_id, request).await;
@@ -227,6 +235,15 @@ impl Site {
             _ => None,
         }
     }
+}
+
+/// Where GitHub Enterprise Server has GraphQL: beside the REST API, not below it.
+const GRAPHQL_PATH: &str = "/api/graphql";
+
+/// The request as if it had named the operation of the REST API that answers it.
+fn at_graphql(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    *request.uri_mut() = Uri::from_static("/api/v3/graphql");
+    request
 }
 
 trait WithVersion {

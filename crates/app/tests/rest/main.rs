@@ -28,12 +28,14 @@ mod access;
 mod api;
 mod artifacts;
 mod attestations;
+mod billing;
 mod cleanup;
 #[allow(
     dead_code,
     reason = "the comparison with Naru's own description is being added"
 )]
 mod contract;
+mod graphql;
 #[allow(
     dead_code,
     reason = "the tests of the registry need more of it than these"
@@ -54,5 +56,6 @@ mod statistics;
 mod tags;
 mod teams;
 mod usage;
+mod tokens;
 mod users;
 mod versions;

@@ -53,14 +53,14 @@ const MIGRATIONS: &[Migration] = &[
         script: include_str!("../../migrations/0009_search.sql"),
     },
     Migration {
-        version: 9,
-        name: "search",
-        script: include_str!("../../migrations/0009_search.sql"),
-    },
-    Migration {
         version: 10,
         name: "package settings",
         script: include_str!("../../migrations/0010_package_settings.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "token lists",
+        script: include_str!("../../migrations/0011_token_lists.sql"),
     },
 ];
 

@@ -93,7 +93,8 @@ fn by_standing(
         },
         AccountPermission::ReadProfile
         | AccountPermission::ReadMemberships
-        | AccountPermission::ManageCredentials => match standing {
+        | AccountPermission::ManageCredentials
+        | AccountPermission::ReviewCredentials => match standing {
             Some(Standing::Owner) => Ok(Grounds::OwnAccount),
             _ => Err(refusal(permission, Remedy::OwnAccount)),
         },
@@ -120,6 +121,7 @@ const fn scopes(permission: AccountPermission, kind: AccountKind) -> &'static [S
         (AccountPermission::RestoreRepository, _) => &[Scope::Repo],
         (AccountPermission::Administer, AccountKind::Organization) => &[Scope::AdminOrg],
         (AccountPermission::Administer, AccountKind::User) => &[Scope::User],
+        (AccountPermission::ReviewCredentials, _) => &[Scope::User],
         // No scope gives it; see `by_transport`.
         (AccountPermission::ManageCredentials, _) => &[],
     }

@@ -252,6 +252,7 @@ fn account_permission() -> impl Strategy<Value = AccountPermission> {
         AccountPermission::Administer,
         AccountPermission::RestoreRepository,
         AccountPermission::ManageCredentials,
+        AccountPermission::ReviewCredentials,
     ])
 }
 

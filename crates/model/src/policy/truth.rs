@@ -815,6 +815,7 @@ fn accounts(out: &mut String) {
         ("administer", AccountPermission::Administer),
         ("restore repo", AccountPermission::RestoreRepository),
         ("credentials", AccountPermission::ManageCredentials),
+        ("review", AccountPermission::ReviewCredentials),
     ];
     let rows = || {
         let mut myself = user("the account itself", ACTIVE);

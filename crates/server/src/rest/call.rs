@@ -20,6 +20,7 @@ use super::State;
 use super::document;
 use super::error::{Failure, FieldError};
 use super::finish::{Answer, VERSIONS};
+use super::graphql::Questions;
 use super::operation::Operation;
 use super::rate::Standing;
 use super::views::Urls;
@@ -88,6 +89,11 @@ impl FromRequestParts<State> for Call {
 }
 
 impl Call {
+    /// What can be asked by GraphQL.
+    pub(super) fn questions(&self) -> Questions {
+        self.state.questions.clone()
+    }
+
     /// The use cases.
     pub(super) fn registry(&self) -> &Registry {
         &self.state.registry

@@ -20,12 +20,14 @@
 
 mod artifacts;
 mod attestations;
+mod billing;
 mod call;
 mod collaborators;
 mod document;
 mod error;
 mod explain;
 mod finish;
+mod graphql;
 mod input;
 mod invitations;
 mod members;
@@ -47,6 +49,7 @@ mod statistics;
 mod tag_rules;
 mod tags;
 mod teams;
+mod tokens;
 mod turning;
 mod usage;
 mod users;
@@ -102,6 +105,8 @@ pub(crate) struct State {
     registry: Arc<Registry>,
     /// What the API says of itself, without the address of the server.
     document: Arc<OpenApi>,
+    /// What can be asked by GraphQL.
+    questions: graphql::Questions,
 }
 
 impl Rest {
@@ -117,6 +122,7 @@ impl Rest {
         let state = State {
             registry: Arc::clone(&registry),
             document: Arc::new(document::document(&operations, &schemas)),
+            questions: graphql::questions(),
         };
         let router = router
             .fallback(no_such_operation)

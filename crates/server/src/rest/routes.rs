@@ -5,6 +5,9 @@ use super::{
     artifacts, attestations, collaborators, explain, invitations, members, meta, orgs,
     package_access, packages, repo_lists, repos, search, settings, statistics, tag_rules, tags,
     teams, usage, users, versions,
+    artifacts, attestations, billing, collaborators, explain, graphql, invitations, members, meta,
+    orgs, package_access, packages, repo_lists, repos, tag_rules, tags, teams, tokens, users,
+    versions,
 };
 
 /// The whole table.
@@ -31,6 +34,9 @@ pub(crate) fn table() -> Table {
     repos::routes(&mut operations);
     repo_lists::routes(&mut operations);
     collaborators::routes(&mut operations);
+    billing::routes(&mut operations);
+    tokens::routes(&mut operations);
+    graphql::routes(&mut operations);
     operations.finish()
 }
 
