@@ -2,12 +2,9 @@
 
 use super::operation::{Operations, Table};
 use super::{
-    artifacts, attestations, collaborators, explain, invitations, members, meta, orgs,
-    package_access, packages, repo_lists, repos, search, settings, statistics, tag_rules, tags,
-    teams, usage, users, versions,
     artifacts, attestations, billing, collaborators, explain, graphql, invitations, members, meta,
-    orgs, package_access, packages, repo_lists, repos, tag_rules, tags, teams, tokens, users,
-    versions,
+    orgs, package_access, packages, repo_lists, repos, search, settings, statistics, tag_rules,
+    tags, teams, tokens, usage, users, versions,
 };
 
 /// The whole table.

@@ -77,11 +77,20 @@ async fn search(
         .registry()
         .search_packages(call.caller(), &query, page.skip, page.limit)
         .await?;
+    let packages: Vec<_> = found
+        .items
+        .iter()
+        .map(|(listed, _)| listed.clone())
+        .collect();
+    let linked = call
+        .registry()
+        .linked_repositories(call.caller(), &packages)
+        .await?;
     let urls = call.urls();
     let items = found
         .items
         .iter()
-        .map(|(listed, owner)| PackageView::new(listed, owner, &urls));
+        .map(|(listed, owner)| PackageView::new(listed, owner, &linked, &urls));
     let view = SearchView {
         total_count: found.total,
         incomplete_results: found.incomplete,
