@@ -8,7 +8,8 @@
 //!   [`registry_tokens`] (the token endpoint), [`tokens`] (those that are stored), [`passwords`],
 //!   [`sealing`] and `keys` (what signs, and how secrets are kept);
 //! - accounts and packages: [`account_access`] (permission again), [`accounts`],
-//!   [`profiles`], [`organizations`], [`members`], [`teams`], [`team_trees`], [`repositories`],
+//!   [`profiles`], [`organizations`], [`members`], [`teams`], [`team_trees`],
+//!   [`team_repositories`], [`repositories`],
 //!   [`repository_lists`], [`collaborators`], [`readmes`], [`packages`], [`versions`],
 //!   [`tag_rules`], `linking`; [`explain`] says why access is what it is;
 //! - figures: [`statistics`], [`usage`], [`quotas`]; [`search`] and `search_index`;
@@ -66,6 +67,7 @@ pub mod setup;
 pub mod statistics;
 pub mod tag_rules;
 pub mod tags;
+pub mod team_repositories;
 pub mod team_trees;
 pub mod teams;
 pub mod tokens;

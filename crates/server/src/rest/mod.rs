@@ -48,6 +48,7 @@ mod settings;
 mod statistics;
 mod tag_rules;
 mod tags;
+mod team_repos;
 mod teams;
 mod tokens;
 mod turning;

@@ -5,6 +5,9 @@ use super::{
     artifacts, attestations, billing, collaborators, explain, graphql, invitations, members, meta,
     orgs, package_access, packages, repo_lists, repos, search, settings, statistics, tag_rules,
     tags, teams, tokens, usage, users, versions,
+    artifacts, attestations, collaborators, explain, invitations, members, meta, orgs,
+    package_access, packages, repo_lists, repos, tag_rules, tags, team_repos, teams, users,
+    versions,
 };
 
 /// The whole table.
@@ -28,6 +31,7 @@ pub(crate) fn table() -> Table {
     members::routes(&mut operations);
     invitations::routes(&mut operations);
     teams::routes(&mut operations);
+    team_repos::routes(&mut operations);
     repos::routes(&mut operations);
     repo_lists::routes(&mut operations);
     collaborators::routes(&mut operations);
