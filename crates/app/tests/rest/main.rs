@@ -2,6 +2,7 @@
 //!
 //! - [`api`]: requests to it as clients make them; every answer is judged;
 //! - [`contract`]: what an answer is judged by: GitHub's own description, and what we know better;
+//!   [`coverage`]: which of its operations are there;
 //! - the nouns, one file each: [`packages`] and its like;
 //! - [`access`]: every operation, every kind of caller, every visibility, against an independent
 //!   table;
@@ -30,12 +31,9 @@ mod artifacts;
 mod attestations;
 mod billing;
 mod cleanup;
-#[allow(
-    dead_code,
-    reason = "the comparison with Naru's own description is being added"
-)]
 mod contract;
 mod graphql;
+mod coverage;
 #[allow(
     dead_code,
     reason = "the tests of the registry need more of it than these"

@@ -40,6 +40,8 @@ pub(super) struct Row {
     /// The status for those who may.
     pub(super) granted: u16,
     pub(super) body: Option<&'static str>,
+    /// Whether it is a reading like a pull, for which public content needs no scope.
+    pub(super) pulls: bool,
     /// Who is answered as if they had the right.
     pub(super) first: First,
 }
@@ -52,6 +54,13 @@ impl Row {
     const fn with(self, body: &'static str) -> Self {
         Self {
             body: Some(body),
+            ..self
+        }
+    }
+
+    const fn like_a_pull(self) -> Self {
+        Self {
+            pulls: true,
             ..self
         }
     }
@@ -81,6 +90,7 @@ const fn row(method: Method, rest: &'static str, needs: Level, scopes: &'static 
         scopes,
         granted: 200,
         body: None,
+        pulls: false,
         first: First::Right,
     }
 }
@@ -167,6 +177,9 @@ pub(super) const ROWS: &[Row] = &[
         .answers(422)
         .looking_first(First::Namespace),
     row("DELETE", "/tags/none", Level::Admin, DELETE).answers(404),
+    row("GET", "/statistics", Level::Read, READ).like_a_pull(),
+    row("GET", "/statistics/downloads?per=day", Level::Read, READ).like_a_pull(),
+    row("GET", "/versions/$version/statistics", Level::Read, READ).like_a_pull(),
     row("GET", "/tag-rules", Level::Admin, ADMINISTER),
     row("POST", "/tag-rules", Level::Admin, ADMINISTER)
         .with("{\"pattern\":\"[\"}")
