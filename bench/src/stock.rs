@@ -107,21 +107,30 @@ impl Shelf {
             .collect()
     }
 
-    /// A manifest of its own for this tag, over the small blobs.
+    /// A manifest of its own for this tag, over some small blobs.
     pub(crate) fn manifest(&self, tag: &str) -> Manifest {
+        let some = self.small().iter().take(1 + LAYERS);
+        Self::manifest_of(tag, some)
+    }
+
+    /// A manifest that needs every small and medium blob: what people pull is part of an image.
+    fn manifest_of_all(&self) -> Manifest {
+        Self::manifest_of("all", self.small().iter().chain(self.medium()))
+    }
+
+    /// A manifest of its own for this tag, of these blobs: the configuration, then layers.
+    fn manifest_of<'a>(tag: &str, mut blobs: impl Iterator<Item = &'a Blob>) -> Manifest {
         let descriptor = |kind: &str, blob: &Blob| {
             let (digest, size) = (&blob.digest, blob.payload.len());
             format!(
                 r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"{digest}","size":{size}}}"#
             )
         };
-        let mut blobs = self.small().iter();
         let config = blobs
             .next()
             .map(|blob| descriptor("config.v1+json", blob))
             .unwrap_or_default();
         let layers: Vec<String> = blobs
-            .take(LAYERS)
             .map(|blob| descriptor("layer.v1.tar+gzip", blob))
             .collect();
         let json = format!(
@@ -143,6 +152,7 @@ impl Shelf {
             Stock::Images => {
                 push_blobs(server, IMAGES, self.small())?;
                 push_blobs(server, IMAGES, self.medium())?;
+                push_manifests(server, IMAGES, &[self.manifest_of_all()])?;
                 push_manifests(server, IMAGES, &self.manifests())
             }
             Stock::Large => push_blobs(server, IMAGES, self.large()),
