@@ -32,8 +32,8 @@ mod attestations;
 mod billing;
 mod cleanup;
 mod contract;
-mod graphql;
 mod coverage;
+mod graphql;
 #[allow(
     dead_code,
     reason = "the tests of the registry need more of it than these"

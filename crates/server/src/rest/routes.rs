@@ -4,10 +4,7 @@ use super::operation::{Operations, Table};
 use super::{
     artifacts, attestations, billing, collaborators, explain, graphql, invitations, members, meta,
     orgs, package_access, packages, repo_lists, repos, search, settings, statistics, tag_rules,
-    tags, teams, tokens, usage, users, versions,
-    artifacts, attestations, collaborators, explain, invitations, members, meta, orgs,
-    package_access, packages, repo_lists, repos, tag_rules, tags, team_repos, teams, users,
-    versions,
+    tags, team_repos, teams, tokens, usage, users, versions,
 };
 
 /// The whole table.
