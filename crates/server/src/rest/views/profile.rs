@@ -2,7 +2,9 @@
 
 use naru_registry::profiles::AccountDetails;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{SimpleUser, Urls, time};
 
@@ -47,13 +49,32 @@ pub(crate) struct PrivateUser {
 }
 
 /// A user with as much as the caller may see.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum UserView {
     /// Themselves.
     Private(Box<PrivateUser>),
     /// Anybody.
     Public(Box<PublicUser>),
+}
+
+/// Whoever is a private user is a public one too, so it is any of the two and not one.
+impl PartialSchema for UserView {
+    fn schema() -> RefOr<Schema> {
+        let either = AnyOfBuilder::new()
+            .item(Ref::from_schema_name(PrivateUser::name()))
+            .item(Ref::from_schema_name(PublicUser::name()));
+        RefOr::T(Schema::AnyOf(either.build()))
+    }
+}
+
+impl ToSchema for UserView {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((PrivateUser::name().into_owned(), PrivateUser::schema()));
+        schemas.push((PublicUser::name().into_owned(), PublicUser::schema()));
+        PrivateUser::schemas(schemas);
+        PublicUser::schemas(schemas);
+    }
 }
 
 impl UserView {
