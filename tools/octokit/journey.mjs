@@ -41,6 +41,8 @@ async function accounts() {
   assert.deepEqual(members.map((member) => member.login), [username]);
   const { data: meta } = await rest.meta.get();
   assert.equal(typeof meta.installed_version, "string");
+  const { viewer } = await octokit.graphql("query { viewer { login } }");
+  assert.equal(viewer.login, username);
 }
 
 async function lists() {

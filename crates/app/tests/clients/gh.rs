@@ -57,6 +57,25 @@ impl Hand {
 }
 
 #[test]
+fn gh_signs_in_and_says_as_whom() {
+    let Some(hand) = Hand::arrive("gh") else {
+        return;
+    };
+    fails(&mut hand.gh(&["auth", "status", "--hostname", NAME]));
+    hand.login();
+    let mut status = hand.gh(&["auth", "status", "--hostname", NAME]);
+    let output = crate::support::output(&mut status);
+    let words = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{words}");
+    assert!(
+        words.contains(&format!("Logged in to {NAME} as {}", hand.person.user.name)),
+        "{words}"
+    );
+    assert!(words.contains("delete:packages"), "{words}");
+    assert_eq!(hand.api(&["user", "--jq", ".login"]), hand.person.user.name);
+}
+
+#[test]
 fn gh_refuses_a_token_that_could_not_do_its_work() {
     let Some(mut hand) = Hand::arrive("gh-poor") else {
         return;
@@ -128,6 +147,41 @@ fn gh_says_which_scope_is_missing() {
             "\"read:packages\" scope",
         ],
     );
+}
+
+#[test]
+fn gh_shows_a_repository() {
+    let Some(hand) = Hand::arrive("gh-repo") else {
+        return;
+    };
+    hand.login();
+    hand.api(&[
+        "-X",
+        "POST",
+        "/user/repos",
+        "-f",
+        "name=harbour",
+        "-f",
+        "description=Where ships rest",
+    ]);
+    let repository = format!("{}/harbour", hand.person.user.name);
+    let shown = succeeds(&mut hand.gh(&["repo", "view", &repository]));
+    assert!(shown.contains(&repository), "{shown}");
+    assert!(shown.contains("Where ships rest"), "{shown}");
+    let json = succeeds(&mut hand.gh(&[
+        "repo",
+        "view",
+        &repository,
+        "--json",
+        "name,owner,isPrivate",
+    ]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["name"], &json["isPrivate"]),
+        (&"harbour".into(), &false.into())
+    );
+    assert_eq!(json["owner"]["login"], hand.person.user.name);
+    fails(&mut hand.gh(&["repo", "view", &format!("{repository}-absent")]));
 }
 
 #[test]

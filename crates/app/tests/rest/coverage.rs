@@ -15,11 +15,7 @@ use crate::contract::{self, Description, OverlaidAnswer};
 use crate::kit::server::plain;
 
 /// GitHub's operations that Naru does not have yet: a part of their names, and why.
-const LEFT: [(&str, &str); 4] = [
-    (
-        "billing/",
-        "nothing is billed; reports of usage come with a later version",
-    ),
+const LEFT: [(&str, &str); 3] = [
     ("webhook", "webhooks come with a later version"),
     ("hook-delivery", "webhooks come with a later version"),
     ("get-audit-log", "the audit log comes with a later version"),

@@ -245,7 +245,11 @@ impl Caller<'_> {
 
     fn expected(self, row: &Row, target: Target) -> Expected {
         if self.principal.who == "nobody" {
-            return Expected::WhoAreYou;
+            let open = target == Target::Public && self.realm != Realm::Legacy;
+            return match row.pulls && open {
+                true => Expected::Granted(row.granted),
+                false => Expected::WhoAreYou,
+            };
         }
         if !self.principal.works {
             return Expected::BadCredentials;
@@ -303,7 +307,8 @@ impl Caller<'_> {
         let (hidden, private) = &answers[&Target::Private];
         let (expected, absent) = &answers[&Target::Absent];
         // Who signs in with nothing, or with what is of no use, learns nothing of any package.
-        let everything = matches!(hidden, Expected::WhoAreYou | Expected::BadCredentials);
+        let useless = matches!(hidden, Expected::WhoAreYou | Expected::BadCredentials);
+        let everything = useless && !row.pulls;
         let same = answers.values().all(|(_, answer)| answer == absent);
         let learns = level == Level::None && hidden == expected && private != absent;
         if !learns && (same || !everything) {
