@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_graphql::{
     ComplexObject, Context, EmptyMutation, EmptySubscription, Enum, Error as QueryError,
-    ErrorExtensions, ID, Object, Request, Schema, SimpleObject, Variables,
+    ErrorExtensions, ID, Object, PathSegment, Request, Schema, SimpleObject, Variables,
 };
 use naru_model::{
     Account, AccountName, Repository, RepositoryPath, RepositoryPermission, Topics, User,
@@ -139,29 +139,35 @@ impl Query {
         name: String,
     ) -> Result<Option<RepositoryNode>, QueryError> {
         let call = context.data::<Arc<Call>>()?;
-        let unknown = format!("Could not resolve to a Repository with the name '{owner}/{name}'.");
-        let path = path(&owner, &name).ok_or_else(|| not_found(&unknown))?;
-        let (registry, caller) = (call.registry(), call.caller());
-        let repository = registry
-            .repository(caller, &path)
-            .await
-            .map_err(|error| refused(&error, &unknown))?;
-        let permission = registry
-            .repository_permission(caller, &path)
-            .await
-            .map_err(|error| refused(&error, &unknown))?;
-        // Whose a public repository is, is no secret to whoever may see it.
-        let owner = registry
-            .account(caller, &path.owner)
-            .await
-            .map_err(|error| refused(&error, &unknown))?;
-        Ok(Some(RepositoryNode::new(
-            &repository,
-            &owner,
-            permission,
-            &call.urls(),
-        )))
+        match find(call, &owner, &name).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) => {
+                // The rest of the query is answered all the same, as at GitHub.
+                let mut error = error.into_server_error(context.item.pos);
+                error.path.push(PathSegment::Field("repository".to_owned()));
+                context.add_error(error);
+                Ok(None)
+            }
+        }
     }
+}
+
+async fn find(call: &Call, owner: &str, name: &str) -> Result<RepositoryNode, QueryError> {
+    let unknown = format!("Could not resolve to a Repository with the name '{owner}/{name}'.");
+    let path = path(owner, name).ok_or_else(|| not_found(&unknown))?;
+    let (registry, caller) = (call.registry(), call.caller());
+    let no = |error: Error| refused(&error, &unknown);
+    let repository = registry.repository(caller, &path).await.map_err(no)?;
+    let permission = registry.repository_permission(caller, &path).await;
+    // Whose a repository is, is no secret to whoever may see it.
+    let owner = registry.account(caller, &path.owner).await.map_err(no)?;
+    let permission = permission.map_err(no)?;
+    Ok(RepositoryNode::new(
+        &repository,
+        &owner,
+        permission,
+        &call.urls(),
+    ))
 }
 
 fn path(owner: &str, name: &str) -> Option<RepositoryPath> {
