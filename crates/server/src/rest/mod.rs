@@ -9,7 +9,7 @@
 //! - [`views`]: what they answer with;
 //! - [`error`]: how the outcomes of use cases look here;
 //! - [`finish`], [`rate`]: what all answers have in common;
-//! - `document`, [`reference`]: what the API says of itself, for programs and for people.
+//! - `document`, [`mod@reference`]: what the API says of itself, for programs and for people.
 //!
 //! A handler has three movements: the request is read into types, one use case is called, a view
 //! is rendered. It knows nothing of roles.
