@@ -231,7 +231,7 @@ pub(crate) async fn enqueue(conn: &mut Conn, package: PackageId) -> Result<()> {
     Ok(())
 }
 
-/// As [`enqueue`], for the packages of the legacy registry that follow a repository.
+/// As `enqueue`, for the packages of the legacy registry that follow a repository.
 ///
 /// # Errors
 /// Those of the database.
