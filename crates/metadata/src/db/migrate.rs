@@ -1,9 +1,11 @@
 //! Migrations: forward only, embedded in the program, remembered with their checksums.
 
+use std::time::{Duration, Instant};
+
 use naru_oci::{Algorithm, Digest};
 
-use super::{Conn, Db, Dialect, FromRow, Row, statements};
-use crate::error::{Result, SchemaError};
+use super::{Conn, Db, Dialect, FromRow, Row, Tx, statements};
+use crate::error::{Error, Result, SchemaError};
 
 /// Every migration, oldest first. A released one is never changed: the next change is a new file.
 const MIGRATIONS: &[Migration] = &[
@@ -158,10 +160,22 @@ async fn bring_to(
         Err(SchemaError::Older { .. }) if policy != SchemaPolicy::MustMatch => {}
         Err(error) => return Err(error.into()),
     }
-    let mut tx = db.write().await?;
+    let mut tx = write_when_free(db).await?;
     lock(&mut tx).await?;
     migrate(migrations, &mut tx, place).await?;
     tx.commit().await
+}
+
+/// Another process may be migrating, which takes longer than anybody else may hold the database.
+async fn write_when_free(db: &Db) -> Result<Tx> {
+    const PATIENCE: Duration = Duration::from_secs(120);
+    let begun = Instant::now();
+    loop {
+        match db.write().await {
+            Err(Error::Busy) if begun.elapsed() < PATIENCE => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Processes that start together migrate one after the other, and a migration may take long. On

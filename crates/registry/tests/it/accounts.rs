@@ -203,7 +203,23 @@ async fn a_token_makes_no_credentials_and_changes_no_password() {
     let caller = world
         .caller(&world.pat("octocat", "repo,user,admin:org").await)
         .await;
+    let wish = TokenWish {
+        scopes: "read:packages".parse().unwrap(),
+        lifetime: Lifetime::Never,
+        note: String::new(),
+    };
+    let made = world
+        .registry
+        .create_token(&caller, &name("octocat"), wish)
+        .await;
+    assert!(matches!(made, Err(Error::Refused(_))));
+    // Reviewing them only takes rights away, and has a scope of its own.
     let listed = world.registry.list_tokens(&caller, &name("octocat")).await;
+    assert!(listed.is_ok());
+    let without = world
+        .caller(&world.pat("octocat", "repo,admin:org").await)
+        .await;
+    let listed = world.registry.list_tokens(&without, &name("octocat")).await;
     assert!(matches!(listed, Err(Error::Refused(_))));
     let new = "barge at noon".into();
     let changed = world

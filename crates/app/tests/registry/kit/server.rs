@@ -60,10 +60,16 @@ impl Server {
     }
 }
 
-/// The server that most tests share: as it is without configuration.
+/// The server that most tests share: as it is without configuration, but for the requests of
+/// strangers, of which all tests together make more than sixty an hour from one address.
 pub(crate) fn plain() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(&[]))
+    SERVER.get_or_init(|| {
+        Server::start(&[
+            ("NARU_REST__ANONYMOUS_REQUESTS_PER_HOUR", "1000000"),
+            ("NARU_REST__USER_REQUESTS_PER_HOUR", "1000000"),
+        ])
+    })
 }
 
 /// A server that takes manifests whose content is not there.
