@@ -9,12 +9,16 @@ use std::collections::HashMap;
 
 use naru_metadata::search::{self, Hit, Range, Reach};
 use naru_metadata::{Conn, accounts};
-use naru_model::{Account, AccountId, AccountKind, PackageId, PackageType, Principal, Visibility};
+use naru_model::policy::Refusal;
+use naru_model::{
+    Account, AccountId, AccountKind, AccountPermission, PackageId, PackageType, Principal,
+    Visibility,
+};
 
 use crate::error::{Error, Result};
 use crate::packages::ListedPackage;
 use crate::search_index::term;
-use crate::{Caller, Registry};
+use crate::{Caller, Registry, account_access};
 
 /// How many packages are looked at, and can be reached (as at the vendor).
 pub const MOST: usize = 1000;
@@ -153,6 +157,24 @@ impl SearchQuery {
     }
 }
 
+/// Whom a search is for. A credential that may not list packages finds what strangers find: names
+/// and tags are told by a search as they are by a list.
+async fn seeker(conn: &mut Conn, caller: &Caller) -> Result<Principal> {
+    match &caller.principal {
+        Principal::User { .. } => {
+            let login = account_access::myself(conn, caller).await?.login;
+            let list = AccountPermission::ListPackages;
+            match account_access::account(conn, caller, &login, list).await {
+                Ok(_) => Ok(caller.principal.clone()),
+                Err(Error::Refused(Refusal::Scope { .. })) => Ok(Principal::ANONYMOUS),
+                Err(error) => Err(error),
+            }
+        }
+        Principal::Workflow { packages: None, .. } => Ok(Principal::ANONYMOUS),
+        other => Ok(other.clone()),
+    }
+}
+
 impl Registry {
     /// Finds packages that the caller may read, best matches first; those of the page that begins
     /// after `skip` of them.
@@ -166,8 +188,8 @@ impl Registry {
         skip: usize,
         limit: usize,
     ) -> Result<Found> {
-        let principal = &caller.principal;
         let mut conn = self.db.read().await?;
+        let principal = &seeker(&mut conn, caller).await?;
         let nothing = Found {
             total: 0,
             incomplete: false,

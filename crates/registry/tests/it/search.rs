@@ -184,6 +184,29 @@ async fn everybody_finds_and_counts_exactly_what_they_may_read() {
 }
 
 #[tokio::test]
+async fn a_token_that_may_not_list_packages_finds_what_strangers_find() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    for package in ["octocat/open", "octocat/closed"] {
+        world
+            .push_image(&octocat, package, "v1", "{}")
+            .await
+            .unwrap();
+    }
+    set_visibility(&world, "octocat/open", Visibility::Public).await;
+    indexed(&world).await;
+    for (scopes, found) in [
+        ("repo", vec!["octocat/open"]),
+        ("read:packages", vec!["octocat/closed", "octocat/open"]),
+    ] {
+        let caller = world.caller(&world.pat("octocat", scopes).await).await;
+        let mut names = names(&world, &caller, "user:octocat").await;
+        names.sort();
+        assert_eq!(names, found, "{scopes}");
+    }
+}
+
+#[tokio::test]
 async fn what_became_private_is_not_found_even_before_the_index_knows() {
     let world = World::new().await;
     let octocat = world.person("octocat").await;
