@@ -130,8 +130,10 @@ impl Person {
         fs::create_dir_all(&directory).unwrap();
         fs::copy(greeter(), directory.join("hello")).unwrap();
         fs::write(directory.join("whose"), &self.user.name).unwrap();
+        // What differs comes first, so that no layer is shared with the image of another test, which
+        // may be removed from the same daemon while this one is being built.
         let recipe =
-            "FROM scratch\nCOPY hello /hello\nCOPY whose /whose\nENTRYPOINT [\"/hello\"]\n";
+            "FROM scratch\nCOPY whose /whose\nCOPY hello /hello\nENTRYPOINT [\"/hello\"]\n";
         fs::write(directory.join("Dockerfile"), recipe).unwrap();
         directory
     }
