@@ -1,7 +1,10 @@
 //! schemathesis: it reads the REST API's description of itself and asks every operation what the
 //! description allows and what it does not. No answer may be a fault of the server, and none may be
 //! one that the description does not have.
+//!
+//! `NARU_SCHEMATHESIS_EXAMPLES=1000 cargo test -p naru --test clients schemathesis` looks further.
 
+use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
 
@@ -11,8 +14,12 @@ use naru_testkit::services::absent;
 use crate::stock::{self, SCOPES};
 use crate::support::{plan, succeeds};
 
-/// How long one run may take, in seconds.
-const BUDGET: &str = "60";
+/// How many cases are made up for each operation. A number and not a time, so that every machine
+/// asks the same.
+const EXAMPLES: &str = "50";
+
+/// Another number of cases, for a long search; then they are others each time.
+const LONG_SEARCH: &str = "NARU_SCHEMATHESIS_EXAMPLES";
 
 /// What answers are held against.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
@@ -65,25 +72,21 @@ fn run(name: &str, configuration: &str, words: &[&str]) {
     let mut st: Command = person.command(&python.with_file_name("st"));
     st.arg("--config-file").arg(settings).arg("run");
     st.arg(format!("{}/api/v3/openapi.json", server.url()));
-    st.args([
-        "--max-time",
-        BUDGET,
-        "--checks",
-        CHECKS,
-        "--phases",
-        "examples,coverage,fuzzing",
-    ]);
-    st.args([
-        "--generation-deterministic",
-        "--warnings",
-        "off",
-        "--request-timeout",
-        "10",
-    ]);
+    st.args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing"]);
+    st.args(["--warnings", "off", "--request-timeout", "10"]);
+    match long_search() {
+        Some(examples) => st.arg("--max-examples").arg(examples),
+        None => st.args(["--generation-deterministic", "--max-examples", EXAMPLES]),
+    };
     st.arg("--header")
         .arg(format!("Authorization: Bearer {}", person.user.token));
     st.args(["--header", "User-Agent: schemathesis", "--no-color"]);
     succeeds(st.args(words));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that may take longer")]
+fn long_search() -> Option<OsString> {
+    std::env::var_os(LONG_SEARCH)
 }
 
 #[test]

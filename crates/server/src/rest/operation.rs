@@ -59,6 +59,28 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Documents what any request may be answered, whatever it asks for.
+    fn document_common(&mut self, schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+        let is_get = self.method == Method::GET;
+        let mut declared = Declared {
+            operation: self,
+            schemas,
+        };
+        for status in [403, 503] {
+            if !declared.has(status) {
+                declared = declared.refuses(&[status]);
+            }
+        }
+        if is_get && !declared.has(304) {
+            declared.ends(
+                304,
+                "Nothing has changed since the entity tag that was sent",
+            );
+        }
+    }
+}
+
 fn parameters(path: &'static str) -> impl Iterator<Item = &'static str> {
     path.split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
@@ -164,7 +186,9 @@ impl Operations {
     pub(crate) fn finish(self) -> Table {
         let mut router = Router::new();
         let mut operations = Vec::with_capacity(self.rows.len());
-        for (operation, handler) in self.rows {
+        let mut schemas = self.schemas;
+        for (mut operation, handler) in self.rows {
+            operation.document_common(&mut schemas);
             let operation = Arc::new(operation);
             operations.push(Arc::clone(&operation));
             let path = by_position(operation.path);
@@ -173,7 +197,7 @@ impl Operations {
         Table {
             router,
             operations,
-            schemas: self.schemas,
+            schemas,
         }
     }
 }
@@ -310,6 +334,11 @@ impl Declared<'_> {
         self
     }
 
+    fn has(&self, status: u16) -> bool {
+        let responses = &self.operation.documented.responses.responses;
+        responses.contains_key(&status.to_string())
+    }
+
     fn response(self, status: u16, description: &str, schema: Option<RefOr<Schema>>) -> Self {
         let mut response: Response = ResponseBuilder::new().description(description).build();
         if let Some(schema) = schema {
@@ -334,6 +363,7 @@ pub(crate) const fn refusal(status: u16) -> &'static str {
         409 => "It stands against the state of things",
         413 => "Too large",
         422 => "Validation failed",
+        503 => "Something that the server needs cannot be reached: try again later",
         _ => "Refused",
     }
 }

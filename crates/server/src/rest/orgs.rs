@@ -13,7 +13,7 @@ use super::finish::{Answer, Outcome};
 use super::input::{Json, Query, given};
 use super::operation::Operations;
 use super::paging::Paging;
-use super::views::{OrganizationFull, OrganizationSimple};
+use super::views::{OrganizationSimple, OrganizationView};
 
 /// The operations of organizations.
 pub(super) fn routes(operations: &mut Operations) {
@@ -22,7 +22,7 @@ pub(super) fn routes(operations: &mut Operations) {
         .id("orgs/get")
         .summary("Get an organization")
         .description("Owners with `admin:org` see what the organization lets its members do.")
-        .answers::<OrganizationFull>(200, "The organization and its profile")
+        .answers::<OrganizationView>(200, "The organization and its profile")
         .refuses(&[401, 404]);
     operations
         .patch("/orgs/{org}", update)
@@ -30,7 +30,7 @@ pub(super) fn routes(operations: &mut Operations) {
         .summary("Update an organization")
         .needs(&[Scope::AdminOrg], "change an organization")
         .body::<UpdateOrganization>()
-        .answers::<OrganizationFull>(200, "The organization as it is now")
+        .answers::<OrganizationView>(200, "The organization as it is now")
         .refuses(&[400, 401, 403, 404, 422]);
     operations
         .delete("/orgs/{org}", delete)
@@ -79,7 +79,7 @@ async fn show(call: Call) -> Outcome {
 
 /// A user under `/orgs` does not exist.
 fn view(call: &Call, found: &AccountDetails) -> Outcome {
-    let view = OrganizationFull::new(found, &call.urls());
+    let view = OrganizationView::new(found, &call.urls());
     call.ok(&view.ok_or(Failure::NOT_FOUND)?)
 }
 

@@ -5,7 +5,8 @@
 //! - `overlay.json`: what that description lacks or gets wrong, each with the reason, under review;
 //! - [`description`]: a description, read: operations, and which of them a request is;
 //! - [`schema`]: OpenAPI's dialect of JSON Schema, made into JSON Schema;
-//! - [`judge`]: an answer compared with a description.
+//! - [`judge`]: an answer compared with a description: with GitHub's, and with the one that the server
+//!   gives of itself ([`own`]).
 //!
 //! [`faults`] is asked for every answer that the tests of the REST API get.
 
@@ -21,6 +22,8 @@ use serde_json::Value;
 
 pub(crate) use description::Description;
 pub(crate) use judge::Observed;
+
+use crate::kit::server::plain;
 
 const GITHUB: &str = include_str!("github.json");
 const OVERLAY: &str = include_str!("overlay.json");
@@ -77,12 +80,29 @@ pub(crate) fn github() -> &'static Description {
     })
 }
 
-/// What GitHub's description finds wrong with an answer; nothing where the request is none of its
-/// operations.
+/// The description that the server gives of itself.
+pub(crate) fn own() -> &'static Description {
+    static OWN: OnceLock<Description> = OnceLock::new();
+    OWN.get_or_init(|| {
+        let asked = plain().get("/api/v3/openapi.json");
+        let document = asked.with("User-Agent", "naru-tests").send().expect(200);
+        Description::read(document.json())
+    })
+}
+
+/// What GitHub's description and the server's own find wrong with an answer; nothing where the
+/// request is none of their operations.
 pub(crate) fn faults(observed: &Observed<'_>) -> Vec<String> {
-    let path = observed.path;
-    match github().find(observed.method, path) {
-        Some(operation) => judge::faults(github(), operation, observed),
+    let mut faults = faults_by(github(), observed);
+    let of_own = faults_by(own(), observed).into_iter();
+    faults.extend(of_own.map(|fault| format!("by its own description, {fault}")));
+    faults
+}
+
+/// What one description finds wrong with an answer.
+fn faults_by(description: &Description, observed: &Observed<'_>) -> Vec<String> {
+    match description.find(observed.method, observed.path) {
+        Some(operation) => judge::faults(description, operation, observed),
         None => Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::description::Operation;
 use super::judge::Observed;
-use super::{GITHUB, faults, github, overlay};
+use super::{GITHUB, faults_by, github, overlay};
 
 fn headers() -> Vec<(String, String)> {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -18,13 +18,16 @@ fn headers() -> Vec<(String, String)> {
 
 fn judged(method: &str, path: &str, status: u16, body: &[u8]) -> Vec<String> {
     let headers = headers();
-    faults(&Observed {
-        method,
-        path,
-        status,
-        headers: &headers,
-        body,
-    })
+    faults_by(
+        github(),
+        &Observed {
+            method,
+            path,
+            status,
+            headers: &headers,
+            body,
+        },
+    )
 }
 
 fn version() -> Value {
@@ -97,7 +100,7 @@ fn a_link_that_clients_stumble_over_is_a_fault() {
         headers: &headers,
         body: b"[]",
     };
-    assert!(faults(&observed)[0].contains("relation"));
+    assert!(faults_by(github(), &observed)[0].contains("relation"));
 }
 
 #[test]

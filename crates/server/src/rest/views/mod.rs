@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod deletion;
+mod either;
 mod explanation;
 mod organization;
 mod package;
@@ -20,9 +21,10 @@ pub(super) use account::SimpleUser;
 pub(super) use deletion::{
     BulkDeletionView, BulkRestorationView, DeleteRequest, DeletionView, FilterView, RestoreRequest,
 };
+use either::{either, schemas_of_either};
 pub(super) use explanation::ExplanationView;
 pub(super) use organization::{
-    OrgMembership, OrganizationFull, OrganizationInvitation, OrganizationSimple,
+    OrgMembership, OrganizationInvitation, OrganizationSimple, OrganizationView,
 };
 pub(super) use package::PackageView;
 pub(super) use profile::UserView;

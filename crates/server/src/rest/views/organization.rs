@@ -4,9 +4,10 @@ use naru_model::{AccountKind, AccountName, Organization, OrganizationRole};
 use naru_registry::members::{AddedMember, ListedOrganization, MembershipDetails};
 use naru_registry::profiles::AccountDetails;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::{SimpleUser, Urls, node_id, time};
+use super::{SimpleUser, Urls, either, node_id, schemas_of_either, time};
 
 /// An organization in few words (official description: `organization-simple`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -84,8 +85,38 @@ pub(crate) struct OrganizationFull {
     created_at: String,
     updated_at: String,
     archived_at: Option<String>,
+}
+
+/// An organization with what only its owners see of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct OrganizationOfOwners {
     #[serde(flatten)]
-    for_owners: Option<OrganizationForOwners>,
+    full: OrganizationFull,
+    #[serde(flatten)]
+    for_owners: OrganizationForOwners,
+}
+
+/// An organization with as much as the caller may see.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum OrganizationView {
+    /// Its owners.
+    ForOwners(Box<OrganizationOfOwners>),
+    /// Anybody.
+    Full(Box<OrganizationFull>),
+}
+
+/// What owners see is also what anybody sees, so it is any of the two and not one.
+impl PartialSchema for OrganizationView {
+    fn schema() -> RefOr<Schema> {
+        either::<OrganizationOfOwners, OrganizationFull>()
+    }
+}
+
+impl ToSchema for OrganizationView {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas_of_either::<OrganizationOfOwners, OrganizationFull>(schemas);
+    }
 }
 
 /// What only owners see of an organization.
@@ -136,14 +167,27 @@ impl OrganizationForOwners {
     }
 }
 
-impl OrganizationFull {
+impl OrganizationView {
     /// An organization; `None` for a user.
     pub(crate) fn new(details: &AccountDetails, urls: &Urls) -> Option<Self> {
         let naru_model::Account::Organization(organization) = &details.account else {
             return None;
         };
+        let full = OrganizationFull::new(details, organization, urls);
+        if !details.is_private_view {
+            return Some(Self::Full(Box::new(full)));
+        }
+        Some(Self::ForOwners(Box::new(OrganizationOfOwners {
+            full,
+            for_owners: OrganizationForOwners::new(details, organization),
+        })))
+    }
+}
+
+impl OrganizationFull {
+    fn new(details: &AccountDetails, organization: &Organization, urls: &Urls) -> Self {
         let profile = details.profile.clone();
-        Some(Self {
+        Self {
             simple: OrganizationSimple::of(organization, profile.description, urls),
             name: organization.name.clone(),
             company: profile.company,
@@ -163,10 +207,7 @@ impl OrganizationFull {
             created_at: time(organization.created_at),
             updated_at: time(organization.updated_at),
             archived_at: None,
-            for_owners: details
-                .is_private_view
-                .then(|| OrganizationForOwners::new(details, organization)),
-        })
+        }
     }
 }
 

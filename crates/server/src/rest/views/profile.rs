@@ -2,11 +2,10 @@
 
 use naru_registry::profiles::AccountDetails;
 use serde::Serialize;
-use utoipa::openapi::schema::AnyOfBuilder;
-use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{SimpleUser, Urls, time};
+use super::{SimpleUser, Urls, either, schemas_of_either, time};
 
 /// A user or an organization with its profile (official description: `public-user`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -61,19 +60,13 @@ pub(crate) enum UserView {
 /// Whoever is a private user is a public one too, so it is any of the two and not one.
 impl PartialSchema for UserView {
     fn schema() -> RefOr<Schema> {
-        let either = AnyOfBuilder::new()
-            .item(Ref::from_schema_name(PrivateUser::name()))
-            .item(Ref::from_schema_name(PublicUser::name()));
-        RefOr::T(Schema::AnyOf(either.build()))
+        either::<PrivateUser, PublicUser>()
     }
 }
 
 impl ToSchema for UserView {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((PrivateUser::name().into_owned(), PrivateUser::schema()));
-        schemas.push((PublicUser::name().into_owned(), PublicUser::schema()));
-        PrivateUser::schemas(schemas);
-        PublicUser::schemas(schemas);
+        schemas_of_either::<PrivateUser, PublicUser>(schemas);
     }
 }
 

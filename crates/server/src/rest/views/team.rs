@@ -5,7 +5,7 @@ use naru_registry::team_trees::{ListedTeam, TeamDetails, TeamMembership};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{OrganizationFull, Permissions, SimpleUser, Urls, node_id, time};
+use super::{OrganizationView, Permissions, SimpleUser, Urls, node_id, time};
 
 /// What every view of a team has.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -97,7 +97,7 @@ pub(crate) struct TeamFull {
     repos_count: u64,
     created_at: String,
     updated_at: String,
-    organization: Option<OrganizationFull>,
+    organization: Option<OrganizationView>,
 }
 
 impl TeamFull {
@@ -112,7 +112,7 @@ impl TeamFull {
             repos_count: details.figures.repositories,
             created_at: time(details.team.created_at),
             updated_at: time(details.team.updated_at),
-            organization: OrganizationFull::new(&details.organization, urls),
+            organization: OrganizationView::new(&details.organization, urls),
         }
     }
 }
