@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-/// The longest a program may take, in seconds.
-const PATIENCE: &str = "180";
+/// The longest a program may take.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Runs a command to its end, however it ends, but not longer than programs may take.
 ///
@@ -21,14 +22,19 @@ pub fn output(command: &mut Command) -> Output {
 /// # Panics
 /// When it cannot be started.
 #[must_use]
+pub fn output_told(command: &mut Command, input: &str) -> Output {
+    output_within(PATIENCE, command, input)
+}
+
 #[expect(
     clippy::expect_used,
     reason = "a program that cannot be started fails the test"
 )]
-pub fn output_told(command: &mut Command, input: &str) -> Output {
+fn output_within(patience: Duration, command: &mut Command, input: &str) -> Output {
     let mut timed = Command::new("timeout");
     timed
-        .args(["--kill-after=5", PATIENCE])
+        .arg("--kill-after=5")
+        .arg(patience.as_secs().to_string())
         .arg(command.get_program())
         .args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -65,7 +71,22 @@ pub fn succeeds(command: &mut Command) -> String {
 #[track_caller]
 pub fn succeeds_told(command: &mut Command, input: &str) -> String {
     let output = output_told(command, input);
-    let words = words(&output);
+    succeeded(command, &output)
+}
+
+/// Runs a command that must succeed and may take longer than others.
+///
+/// # Panics
+/// When it fails; with what it said.
+#[track_caller]
+pub fn succeeds_within(patience: Duration, command: &mut Command) -> String {
+    let output = output_within(patience, command, "");
+    succeeded(command, &output)
+}
+
+#[track_caller]
+fn succeeded(command: &Command, output: &Output) -> String {
+    let words = words(output);
     assert!(
         output.status.success(),
         "{command:?} ended with {}:\n{words}",

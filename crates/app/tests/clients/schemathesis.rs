@@ -7,19 +7,24 @@
 use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use naru_testkit::naru::Server;
+use naru_testkit::run::succeeds_within;
 use naru_testkit::services::absent;
 
 use crate::stock::{self, SCOPES};
-use crate::support::{plan, succeeds};
+use crate::support::plan;
 
 /// How many cases are made up for each operation. A number and not a time, so that every machine
 /// asks the same.
-const EXAMPLES: &str = "50";
+const EXAMPLES: &str = "30";
 
 /// Another number of cases, for a long search; then they are others each time.
 const LONG_SEARCH: &str = "NARU_SCHEMATHESIS_EXAMPLES";
+
+/// The longest that a run may take, also a long search's.
+const PATIENCE: Duration = Duration::from_hours(6);
 
 /// What answers are held against.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
@@ -81,7 +86,7 @@ fn run(name: &str, configuration: &str, words: &[&str]) {
     st.arg("--header")
         .arg(format!("Authorization: Bearer {}", person.user.token));
     st.args(["--header", "User-Agent: schemathesis", "--no-color"]);
-    succeeds(st.args(words));
+    succeeds_within(PATIENCE, st.args(words));
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test that may take longer")]
