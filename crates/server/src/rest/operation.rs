@@ -67,7 +67,7 @@ impl Operation {
             operation: self,
             schemas,
         };
-        for status in [403, 503] {
+        for status in [400, 403, 503] {
             if !declared.has(status) {
                 declared = declared.refuses(&[status]);
             }
