@@ -8,7 +8,6 @@ use naru_model::{
 use crate::accounts::{RoleOf, account_columns};
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::{Error, Result};
-use crate::page::{Cursor, Page};
 use crate::teams::team_columns;
 
 /// What [`Repository`] is read from.
@@ -122,9 +121,6 @@ statements! {
     TEAMS = concat!("SELECT ", team_columns!(), ", c.role
         FROM repository_teams c JOIN teams t ON t.id = c.team_id
         WHERE c.repository_id = $1 ORDER BY t.slug");
-    TEAMS_PAGE = concat!("SELECT ", team_columns!(), ", c.role
-        FROM repository_teams c JOIN teams t ON t.id = c.team_id
-        WHERE c.repository_id = $1 ORDER BY t.slug LIMIT $2 OFFSET $3");
 }
 
 /// Makes a repository. `None` when its owner has one of this name.
@@ -521,22 +517,4 @@ pub async fn teams(
     repository: RepositoryId,
 ) -> Result<Vec<(Team, RepositoryRole)>> {
     conn.all(TEAMS, &[repository.into()]).await
-}
-
-/// Teams with a role, in the order of their slugs, page by page.
-///
-/// # Errors
-/// Those of the database.
-pub async fn teams_page(
-    conn: &mut Conn,
-    repository: RepositoryId,
-    cursor: Cursor,
-) -> Result<Page<(Team, RepositoryRole)>> {
-    let args = [
-        repository.into(),
-        cursor.rows().into(),
-        cursor.skipped().into(),
-    ];
-    let rows = conn.all(TEAMS_PAGE, &args).await?;
-    Ok(Page::cut_counted(rows, cursor))
 }

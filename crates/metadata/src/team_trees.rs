@@ -116,6 +116,11 @@ statements! {
     VISIBLE = concat!("SELECT ", team_columns!(), " FROM teams t
         WHERE t.organization_id = $1 AND ", seen!(), "
         ORDER BY t.slug LIMIT $4 OFFSET $5");
+    AMONG = concat!("SELECT t.id FROM teams t WHERE t.id {{IN $1}} AND ", seen!(), " ORDER BY t.id");
+    OF_REPOSITORY = concat!("SELECT ", team_columns!(), ", c.role
+        FROM repository_teams c JOIN teams t ON t.id = c.team_id
+        WHERE c.repository_id = $1 AND ", seen!(), "
+        ORDER BY t.slug LIMIT $4 OFFSET $5");
     OF_USER = concat!("SELECT ", team_columns!(), "
         FROM team_members m JOIN teams t ON t.id = m.team_id
             JOIN accounts o ON o.id = t.organization_id
@@ -259,6 +264,45 @@ pub async fn visible(
         cursor.skipped().into(),
     ];
     let rows = conn.all(VISIBLE, &args).await?;
+    Ok(Page::cut_counted(rows, cursor))
+}
+
+/// Those of the teams that `principal` may see, in the order of their numbers.
+///
+/// # Errors
+/// Those of the database.
+pub async fn among(
+    conn: &mut Conn,
+    principal: &Principal,
+    teams: &[TeamId],
+) -> Result<Vec<TeamId>> {
+    let numbers: Vec<i64> = teams.iter().map(|id| id.get()).collect();
+    let args = [
+        numbers.as_slice().into(),
+        (*principal == Principal::System).into(),
+        principal.user().into(),
+    ];
+    conn.all(AMONG, &args).await
+}
+
+/// The teams with a role in a repository that `principal` may see, in the order of their slugs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_repository(
+    conn: &mut Conn,
+    repository: RepositoryId,
+    principal: &Principal,
+    cursor: Cursor,
+) -> Result<Page<(Team, RepositoryRole)>> {
+    let args = [
+        repository.into(),
+        (*principal == Principal::System).into(),
+        principal.user().into(),
+        cursor.rows().into(),
+        cursor.skipped().into(),
+    ];
+    let rows = conn.all(OF_REPOSITORY, &args).await?;
     Ok(Page::cut_counted(rows, cursor))
 }
 

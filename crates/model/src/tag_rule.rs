@@ -124,6 +124,9 @@ pub struct TagAllowance {
     pub teams: Vec<(TeamId, TeamSlug, TeamPrivacy)>,
     /// Workflows of source repositories.
     pub repositories: Vec<(RepositoryId, RepositoryPath)>,
+    /// How many teams and repositories are named besides, where it is shown to somebody who may not
+    /// see them.
+    pub unseen: usize,
 }
 
 impl TagAllowance {
@@ -135,6 +138,7 @@ impl TagAllowance {
             users: Vec::new(),
             teams: Vec::new(),
             repositories: Vec::new(),
+            unseen: 0,
         }
     }
 
@@ -145,6 +149,7 @@ impl TagAllowance {
             && self.users.is_empty()
             && self.teams.is_empty()
             && self.repositories.is_empty()
+            && self.unseen == 0
     }
 }
 
@@ -203,6 +208,12 @@ impl TagRule {
             created_at: Moment::from_seconds(0),
             updated_at: Moment::from_seconds(0),
         }
+    }
+
+    /// Whom it lets create, move and delete.
+    #[must_use]
+    pub const fn allowances(&self) -> [&TagAllowance; 3] {
+        [&self.creates, &self.moves, &self.deletes]
     }
 
     /// Whom it lets do something; `None` for what an immutable tag never suffers.

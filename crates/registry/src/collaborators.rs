@@ -1,7 +1,7 @@
 //! Everybody who has a role in a source repository, wherever it comes from, and giving up one's own.
 
 pub use naru_metadata::collaborators::{Affiliation, Collaborator, CollaboratorFilter};
-use naru_metadata::{Cursor, Page, collaborators, repositories};
+use naru_metadata::{Cursor, Page, collaborators, repositories, team_trees};
 use naru_model::{
     AccountName, EventKind, RepositoryPath, RepositoryPermission, RepositoryRole, Team, User,
     Visibility,
@@ -120,7 +120,7 @@ impl Registry {
             .await
     }
 
-    /// The teams with a role in a repository, in the order of their slugs.
+    /// The teams with a role in a repository that the caller may see, in the order of their slugs.
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller may write in it.
@@ -133,7 +133,8 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let permission = RepositoryPermission::Write;
         let found = access::repository(&mut conn, caller, path, permission).await?;
-        let page = repositories::teams_page(&mut conn, found.id(), cursor).await?;
+        let (principal, repository) = (&caller.principal, found.id());
+        let page = team_trees::of_repository(&mut conn, repository, principal, cursor).await?;
         let roles: Vec<RepositoryRole> = page.items.iter().map(|(_, role)| *role).collect();
         let teams = page.map(|(team, _): (Team, RepositoryRole)| team);
         let teams = listed(&mut conn, teams).await?;

@@ -64,6 +64,7 @@ pub mod search;
 mod search_index;
 pub mod settings;
 pub mod setup;
+mod sight;
 pub mod statistics;
 pub mod tag_rules;
 pub mod tags;

@@ -17,6 +17,7 @@ use crate::access::{Authorized, lock};
 use crate::accounts::find_user;
 use crate::error::{Error, Result};
 use crate::repository_lists::RepositoryDetails;
+use crate::sight::seen_grants;
 use crate::tag_rules::own_repository;
 use crate::{Caller, Registry, account_access, events, teams};
 
@@ -29,6 +30,8 @@ pub struct PackageGrants {
     pub teams: Vec<(Team, Role)>,
     /// Repositories, whose workflows have the role ("Actions access").
     pub repositories: Vec<(Repository, Role)>,
+    /// How many teams and repositories have a role besides, which the caller may not see.
+    pub unseen: usize,
 }
 
 /// A package shown alone.
@@ -286,7 +289,7 @@ impl Registry {
                 grants::set_user(&mut tx, package.id(), user.id, role, now).await?;
             }
             GrantTo::Team(slug) => {
-                let team = teams::find(&mut tx, package.owner(), slug).await?;
+                let team = teams::find(&mut tx, caller, package.owner(), slug).await?;
                 grants::set_team(&mut tx, package.id(), team.id, role, now).await?;
             }
             GrantTo::Repository(repository) => {
@@ -321,7 +324,7 @@ impl Registry {
                 grants::remove_user(&mut tx, package.id(), user.id).await?
             }
             GrantTo::Team(slug) => {
-                let team = teams::find(&mut tx, package.owner(), slug).await?;
+                let team = teams::find(&mut tx, caller, package.owner(), slug).await?;
                 grants::remove_team(&mut tx, package.id(), team.id).await?
             }
             GrantTo::Repository(repository) => {
@@ -357,7 +360,7 @@ impl Registry {
         })
     }
 
-    /// Who has been granted what on a package.
+    /// Who has been granted what on a package, as far as the caller may see them.
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller administers the package.
@@ -370,11 +373,13 @@ impl Registry {
             .authorize(caller, path, PackagePermission::Administer)
             .await?;
         let mut conn = self.db.read().await?;
-        Ok(PackageGrants {
+        let grants = PackageGrants {
             users: grants::users(&mut conn, package.id()).await?,
             teams: grants::teams(&mut conn, package.id()).await?,
             repositories: grants::repositories(&mut conn, package.id()).await?,
-        })
+            unseen: 0,
+        };
+        seen_grants(&mut conn, caller, grants).await
     }
 }
 

@@ -411,7 +411,7 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let found = administer(&mut tx, caller, path).await?;
-        let team = teams::find(&mut tx, found.owner(), slug).await?;
+        let team = teams::find(&mut tx, caller, found.owner(), slug).await?;
         let before = repositories::team_role(&mut tx, found.id(), team.id).await?;
         repositories::set_team_role(&mut tx, found.id(), team.id, role, now).await?;
         let kind = match before {
@@ -439,7 +439,7 @@ impl Registry {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let found = administer(&mut tx, caller, path).await?;
-        let team = teams::find(&mut tx, found.owner(), slug).await?;
+        let team = teams::find(&mut tx, caller, found.owner(), slug).await?;
         if !repositories::remove_team_role(&mut tx, found.id(), team.id).await? {
             return Err(Error::NotFound {
                 what: "team of the repository",

@@ -13,6 +13,7 @@ use crate::access::tag_rules::TaggedPackage;
 use crate::access::{Authorized, authorize_in};
 use crate::accounts::find_user;
 use crate::error::{Error, Result};
+use crate::sight::{seen_rule, seen_rules};
 use crate::{Caller, Registry, account_access, teams};
 
 /// Whose rules are meant.
@@ -102,12 +103,14 @@ impl Registry {
                 let mut conn = self.db.read().await?;
                 let package = administer_package(&mut conn, caller, path).await?;
                 let tagged = TaggedPackage::from(&package);
-                self.tag_rules_in_force(&mut conn, tagged).await
+                let rules = self.tag_rules_in_force(&mut conn, tagged).await?;
+                seen_rules(&mut conn, caller, rules).await
             }
             TagRulesOf::Organization(_) => {
                 let mut conn = self.db.read().await?;
                 let place = place(&mut conn, caller, of).await?;
-                Ok(tag_rules::list(&mut conn, place.rules()).await?)
+                let rules = tag_rules::list(&mut conn, place.rules()).await?;
+                seen_rules(&mut conn, caller, rules).await
             }
         }
     }
@@ -124,7 +127,8 @@ impl Registry {
     ) -> Result<TagRule> {
         let mut conn = self.db.read().await?;
         let place = place(&mut conn, caller, of).await?;
-        find(&mut conn, &place, id).await
+        let rule = find(&mut conn, &place, id).await?;
+        seen_rule(&mut conn, caller, rule).await
     }
 
     /// Makes a rule; it binds from the next push on.
@@ -192,7 +196,7 @@ impl Registry {
         let rule = find(&mut tx, &place, id).await?;
         let event = event(caller.event(EventKind::TagRuleUpdated, now), &place, &rule);
         self.commit_access_change(tx, event).await?;
-        Ok(rule)
+        Ok(seen)
     }
 
     /// Removes a rule.
@@ -205,6 +209,7 @@ impl Registry {
         of: &TagRulesOf,
         id: TagRuleId,
     ) -> Result<()> {
+        let seen = seen_rule(&mut tx, caller, rule).await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let place = place(&mut tx, caller, of).await?;
@@ -331,7 +336,7 @@ async fn allowance(
         allowance.users.push((user.id, user.login));
     }
     for slug in &wish.teams {
-        let team = teams::find(conn, place.owner, slug).await?;
+        let team = teams::find(conn, caller, place.owner, slug).await?;
         allowance.teams.push((team.id, team.slug, team.privacy));
     }
     for path in &wish.repositories {

@@ -163,15 +163,23 @@ impl Registry {
     }
 }
 
-/// The team of this slug.
+/// The team of this slug, if the caller may see it: to name it takes no scope of its own.
+///
+/// # Errors
+/// [`Error::NotFound`], the same for one that is not there and for one that is hidden.
 pub(crate) async fn find(
     conn: &mut Conn,
+    caller: &Caller,
     organization: AccountId,
     slug: &TeamSlug,
 ) -> Result<Team> {
-    teams::find(conn, organization, slug)
-        .await?
-        .ok_or_else(|| absent(slug))
+    let found = teams::find(conn, organization, slug).await?;
+    let team = found.ok_or_else(|| absent(slug))?;
+    let seen = team_trees::among(conn, &caller.principal, &[team.id]).await?;
+    if seen.is_empty() {
+        return Err(absent(slug));
+    }
+    Ok(team)
 }
 
 fn absent(slug: &TeamSlug) -> Error {

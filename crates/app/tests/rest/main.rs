@@ -34,6 +34,7 @@ mod cleanup;
 mod contract;
 mod coverage;
 mod graphql;
+mod hidden;
 #[allow(
     dead_code,
     reason = "the tests of the registry need more of it than these"

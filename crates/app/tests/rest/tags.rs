@@ -150,7 +150,9 @@ fn a_rule_is_made_read_changed_and_removed() {
     assert_eq!(made["source"], "package");
     assert_eq!(
         made["create"],
-        json!({ "role": "write", "users": [], "teams": [], "repositories": [] })
+        json!({
+            "role": "write", "users": [], "teams": [], "repositories": [], "hidden_count": 0,
+        })
     );
     assert_eq!(made["move"]["users"], json!(["rule-crud"]));
     let one = format!("{rules}/{}", made["id"]);

@@ -45,6 +45,7 @@ async fn named(tx: &mut Conn, owner: AccountId) -> TagAllowance {
             TeamPrivacy::Closed,
         )],
         repositories: vec![(found.unwrap(), "cat/App".parse().unwrap())],
+        unseen: 0,
     }
 }
 

@@ -206,6 +206,7 @@ mod tests {
                 TeamPrivacy::Closed,
             )],
             repositories: vec![(RepositoryId::new(9), "acme/app".parse().unwrap())],
+            unseen: 0,
         }
     }
 

@@ -28,7 +28,8 @@ pub(super) fn routes(operations: &mut Operations) {
             .summary("List who has been granted a role on a package")
             .description(
                 "Owners of the namespace administer its packages without being listed; roles \
-                 inherited from the linked repository are its own.",
+                 inherited from the linked repository are its own. Teams and repositories that \
+                 the caller may not see are counted and not named.",
             )
             .needs(SCOPES, "get a package's access")
             .answers::<PackageAccessView>(200, "The roles")

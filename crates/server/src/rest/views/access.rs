@@ -19,6 +19,8 @@ pub(crate) struct PackageAccessView {
     teams: Vec<TeamRole>,
     /// Repositories, whose workflows have the role.
     repositories: Vec<RepositoryRole>,
+    /// How many teams and repositories have a role besides, which the caller may not see.
+    hidden_count: usize,
 }
 
 /// A user and the role granted to them.
@@ -103,6 +105,7 @@ impl PackageAccessView {
             users: grants.users.iter().map(user).collect(),
             teams: grants.teams.iter().map(team).collect(),
             repositories: grants.repositories.iter().map(repository).collect(),
+            hidden_count: grants.unseen,
         }
     }
 }

@@ -46,6 +46,8 @@ struct AllowanceView {
     teams: Vec<String>,
     /// Repositories whose workflows are meant, as `OWNER/NAME`.
     repositories: Vec<String>,
+    /// How many teams and repositories are named besides, which the caller may not see.
+    hidden_count: usize,
 }
 
 impl AllowanceView {
@@ -58,6 +60,7 @@ impl AllowanceView {
             users: users.collect(),
             teams: teams.collect(),
             repositories: repositories.map(|(_, path)| path.to_string()).collect(),
+            hidden_count: allowance.unseen,
         }
     }
 }
