@@ -115,6 +115,9 @@ statements! {
     NAME_REPOSITORY = "INSERT INTO tag_rule_repositories (rule_id, action, repository_id)
         VALUES ($1, $2, $3)
         ON CONFLICT (rule_id, action, repository_id) DO NOTHING";
+    DROP_USERS_OF = "DELETE FROM tag_rule_users WHERE rule_id = $1 AND action = $2";
+    DROP_TEAMS_OF = "DELETE FROM tag_rule_teams WHERE rule_id = $1 AND action = $2";
+    DROP_REPOSITORIES_OF = "DELETE FROM tag_rule_repositories WHERE rule_id = $1 AND action = $2";
     DROP_USERS = "DELETE FROM tag_rule_users WHERE rule_id = $1";
     DROP_TEAMS = "DELETE FROM tag_rule_teams WHERE rule_id = $1";
     DROP_REPOSITORIES = "DELETE FROM tag_rule_repositories WHERE rule_id = $1";
@@ -199,15 +202,22 @@ pub async fn create(
         now.into(),
     ];
     let id: TagRuleId = conn.one(CREATE, &args).await?;
-    name_all(conn, id, text).await?;
+    name_all(conn, id, text, TagAction::ALL).await?;
     Ok(id)
 }
 
-/// Lets a rule say something else.
+/// Lets a rule say something else. Whom it names is written anew for the actions in `named` alone:
+/// for the others those too keep their place who are in the bin, from where they may come back.
 ///
 /// # Errors
 /// As [`create`].
-pub async fn change(conn: &mut Conn, id: TagRuleId, text: RuleText<'_>, now: Moment) -> Result<()> {
+pub async fn change(
+    conn: &mut Conn,
+    id: TagRuleId,
+    text: RuleText<'_>,
+    named: &[TagAction],
+    now: Moment,
+) -> Result<()> {
     let args = [
         id.into(),
         text.pattern.as_str().into(),
@@ -220,8 +230,13 @@ pub async fn change(conn: &mut Conn, id: TagRuleId, text: RuleText<'_>, now: Mom
         now.into(),
     ];
     conn.execute(CHANGE, &args).await?;
-    drop_names(conn, id).await?;
-    name_all(conn, id, text).await
+    for action in named {
+        for statement in [DROP_USERS_OF, DROP_TEAMS_OF, DROP_REPOSITORIES_OF] {
+            conn.execute(statement, &[id.into(), action.as_str().into()])
+                .await?;
+        }
+    }
+    name_all(conn, id, text, named).await
 }
 
 /// Removes a rule.
@@ -229,8 +244,9 @@ pub async fn change(conn: &mut Conn, id: TagRuleId, text: RuleText<'_>, now: Mom
 /// # Errors
 /// Those of the database.
 pub async fn delete(conn: &mut Conn, id: TagRuleId) -> Result<()> {
-    drop_names(conn, id).await?;
-    conn.execute(DROP, &[id.into()]).await?;
+    for statement in [DROP_USERS, DROP_TEAMS, DROP_REPOSITORIES, DROP] {
+        conn.execute(statement, &[id.into()]).await?;
+    }
     Ok(())
 }
 
@@ -275,13 +291,18 @@ fn role(allowance: &TagAllowance) -> Option<&'static str> {
     allowance.role.map(naru_model::Role::as_str)
 }
 
-async fn name_all(conn: &mut Conn, id: TagRuleId, text: RuleText<'_>) -> Result<()> {
-    let allowances = [
-        (TagAction::Create, text.creates),
-        (TagAction::Move, text.moves),
-        (TagAction::Delete, text.deletes),
-    ];
-    for (action, allowance) in allowances {
+async fn name_all(
+    conn: &mut Conn,
+    id: TagRuleId,
+    text: RuleText<'_>,
+    actions: &[TagAction],
+) -> Result<()> {
+    for action in actions {
+        let allowance = match action {
+            TagAction::Create => text.creates,
+            TagAction::Move => text.moves,
+            TagAction::Delete => text.deletes,
+        };
         for (user, _) in &allowance.users {
             let args = [id.into(), action.as_str().into(), (*user).into()];
             conn.execute(NAME_USER, &args).await?;
@@ -294,13 +315,6 @@ async fn name_all(conn: &mut Conn, id: TagRuleId, text: RuleText<'_>) -> Result<
             let args = [id.into(), action.as_str().into(), (*repository).into()];
             conn.execute(NAME_REPOSITORY, &args).await?;
         }
-    }
-    Ok(())
-}
-
-async fn drop_names(conn: &mut Conn, id: TagRuleId) -> Result<()> {
-    for statement in [DROP_USERS, DROP_TEAMS, DROP_REPOSITORIES] {
-        conn.execute(statement, &[id.into()]).await?;
     }
     Ok(())
 }

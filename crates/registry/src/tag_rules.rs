@@ -5,8 +5,8 @@ use naru_metadata::tag_rules::{self, RuleText, RulesOf};
 use naru_metadata::{Conn, accounts, packages};
 use naru_model::{
     AccountId, AccountName, AccountPermission, EventKind, NewEvent, PackageId, PackagePath,
-    PackagePermission, RepositoryId, RepositoryPath, RepositoryPermission, Role, TagAllowance,
-    TagPattern, TagRule, TagRuleId, TeamSlug,
+    PackagePermission, RepositoryId, RepositoryPath, RepositoryPermission, Role, TagAction,
+    TagAllowance, TagPattern, TagRule, TagRuleId, TeamSlug,
 };
 
 use crate::access::tag_rules::TaggedPackage;
@@ -74,6 +74,19 @@ pub struct TagRuleChange {
     pub moves: Option<AllowanceWish>,
     /// Who deletes them.
     pub deletes: Option<AllowanceWish>,
+}
+
+impl TagRuleChange {
+    /// The actions for which it says anew whom the rule lets.
+    fn named(&self) -> Vec<TagAction> {
+        let said = [
+            (TagAction::Create, &self.creates),
+            (TagAction::Move, &self.moves),
+            (TagAction::Delete, &self.deletes),
+        ];
+        let said = said.into_iter().filter(|(_, wish)| wish.is_some());
+        said.map(|(action, _)| action).collect()
+    }
 }
 
 /// Where rules belong, and the proof that this caller administers it.
@@ -182,6 +195,7 @@ impl Registry {
         let place = place(&mut tx, caller, of).await?;
         lock(&mut tx, &place).await?;
         let mut rule = find(&mut tx, &place, id).await?;
+        let named = change.named();
         apply(&mut tx, caller, &place, &mut rule, change).await?;
         let text = RuleText {
             pattern: &rule.pattern,
@@ -192,9 +206,10 @@ impl Registry {
             moves: &rule.moves,
             deletes: &rule.deletes,
         };
-        tag_rules::change(&mut tx, id, text, now).await?;
+        tag_rules::change(&mut tx, id, text, &named, now).await?;
         let rule = find(&mut tx, &place, id).await?;
         let event = event(caller.event(EventKind::TagRuleUpdated, now), &place, &rule);
+        let seen = seen_rule(&mut tx, caller, rule).await?;
         self.commit_access_change(tx, event).await?;
         Ok(seen)
     }
@@ -209,7 +224,6 @@ impl Registry {
         of: &TagRulesOf,
         id: TagRuleId,
     ) -> Result<()> {
-        let seen = seen_rule(&mut tx, caller, rule).await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let place = place(&mut tx, caller, of).await?;

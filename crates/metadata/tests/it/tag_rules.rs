@@ -7,8 +7,8 @@ use naru_metadata::tag_rules::{self, RuleText, RulesOf};
 use naru_metadata::teams::NewTeam;
 use naru_metadata::{Conn, packages, repositories, teams};
 use naru_model::{
-    AccountId, PackageId, PackageType, Role, TagAllowance, TagRule, TagRuleSource, TeamId,
-    TeamPrivacy, Visibility,
+    AccountId, PackageId, PackageType, Role, TagAction, TagAllowance, TagRule, TagRuleSource,
+    TeamId, TeamPrivacy, Visibility,
 };
 
 on_both!(
@@ -102,7 +102,7 @@ async fn a_rule_is_read_back_as_it_was_written(home: Home) {
         updated_at: at(4),
         ..rule("w*", TagAllowance::default())
     };
-    tag_rules::change(&mut tx, id, text(&other), at(4))
+    tag_rules::change(&mut tx, id, text(&other), TagAction::ALL, at(4))
         .await
         .unwrap();
     let of = RulesOf::Package(app);

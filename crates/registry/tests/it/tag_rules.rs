@@ -1,6 +1,8 @@
 //! Tag rules: every door is held by the same ones.
 
-use naru_model::{PackagePath, PackagePermission, PackageType, Role, TagRule, TagRuleSource};
+use naru_model::{
+    PackagePath, PackagePermission, PackageType, Role, TagRule, TagRuleSource, Visibility,
+};
 use naru_oci::{Digest, Tag};
 use naru_registry::manifests::PutManifest;
 use naru_registry::packages::GrantTo;
@@ -477,9 +479,7 @@ async fn a_change_leaves_what_it_does_not_name() {
 #[tokio::test]
 async fn rules_name_only_what_is_there_and_are_bounded() {
     let (world, octocat, _) = world().await;
-    world
-        .repository("hubot/other", naru_model::Visibility::Public)
-        .await;
+    world.repository("hubot/other", Visibility::Public).await;
     let moves = |moves| TagRuleWish {
         moves,
         ..admins("v*")
@@ -543,4 +543,38 @@ async fn rules_name_only_what_is_there_and_are_bounded() {
         create(admins("v*")).await,
         Err(Error::Conflict(_))
     ));
+}
+
+#[tokio::test]
+async fn a_change_keeps_those_whom_a_rule_names_and_who_are_in_the_bin() {
+    let (world, ..) = world().await;
+    let system = Caller::system();
+    let path = repository("octocat/source");
+    world
+        .repository("octocat/source", Visibility::Private)
+        .await;
+    let named = || AllowanceWish {
+        repositories: vec![path.clone()],
+        ..AllowanceWish::default()
+    };
+    let wish = TagRuleWish {
+        creates: named(),
+        moves: named(),
+        ..admins("v*")
+    };
+    let rule = make(&world, &system, &of(APP), wish).await;
+    let registry = &world.registry;
+    registry.delete_repository(&system, &path).await.unwrap();
+    let change = TagRuleChange {
+        moves: Some(AllowanceWish::default()),
+        ..TagRuleChange::default()
+    };
+    let changed = registry
+        .change_tag_rule(&system, &of(APP), rule.id, change)
+        .await;
+    assert_eq!(changed.unwrap().creates.repositories, []);
+    registry.restore_repository(&system, &path).await.unwrap();
+    let back = registry.tag_rule(&system, &of(APP), rule.id).await.unwrap();
+    assert_eq!(back.creates.repositories.len(), 1);
+    assert_eq!(back.moves.repositories, [], "said anew");
 }
