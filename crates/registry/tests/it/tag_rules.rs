@@ -8,7 +8,7 @@ use naru_registry::manifests::PutManifest;
 use naru_registry::packages::GrantTo;
 use naru_registry::tag_rules::{AllowanceWish, TagRuleChange, TagRuleWish, TagRulesOf};
 use naru_registry::versions::VersionRef;
-use naru_registry::{Caller, Error, Result};
+use naru_registry::{Caller, Error, Result, Settings};
 
 use crate::World;
 use crate::kit::{APP, delete_manifest, delete_version, manifest_with, push_blob, put_manifest};
@@ -577,4 +577,33 @@ async fn a_change_keeps_those_whom_a_rule_names_and_who_are_in_the_bin() {
     let back = registry.tag_rule(&system, &of(APP), rule.id).await.unwrap();
     assert_eq!(back.creates.repositories.len(), 1);
     assert_eq!(back.moves.repositories, [], "said anew");
+}
+
+#[tokio::test]
+async fn an_organization_goes_with_its_packages_whatever_its_rules_say_of_tags() {
+    let settings = Settings {
+        undeletable_downloads: 1,
+        ..Settings::default()
+    };
+    let world = World::with(settings).await;
+    world.user("owner").await;
+    world.organization("octo", "owner").await;
+    let scopes = "admin:org,write:packages,delete:packages";
+    let owner = world.caller(&world.pat("owner", scopes).await).await;
+    world.push(&owner, "octo/app", "v1").await;
+    let octo = TagRulesOf::Organization(name("octo"));
+    make(&world, &owner, &octo, immutable("*")).await;
+    let (registry, path) = (&world.registry, container("octo/app"));
+    let deleted = registry.delete_package(&owner, &path).await;
+    assert!(is_protected(&deleted), "{deleted:?}");
+    let organization = name("octo");
+    registry
+        .delete_organization(&owner, &organization)
+        .await
+        .unwrap();
+    registry
+        .restore_organization(&Caller::system(), &organization)
+        .await
+        .unwrap();
+    world.pull(&owner, "octo/app", "v1").await.unwrap();
 }
