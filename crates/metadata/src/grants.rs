@@ -211,8 +211,8 @@ pub(crate) use {
 };
 
 /// The packages of account `$2`, live, of type `$3` and visibility `$4` if given, below number
-/// `$5`, at most `$6` after the first `$7`; with `$8` only those whose name a package of the
-/// container registry has too; `visible` is the rest of the condition, about the caller `$1`.
+/// `$5`, at most `$6` after the first `$7`; `visible` is the rest of the condition, about the caller
+/// `$1`.
 macro_rules! visible {
     ($visible:expr) => {
         concat!(
@@ -227,13 +227,27 @@ macro_rules! visible {
             effective_visibility!(),
             ")
             AND p.id < $5
-            AND ($8 = 0 OR EXISTS (SELECT 1 FROM packages c
-                WHERE c.owner_id = p.owner_id AND c.package_type = 'container'
-                    AND c.name = p.name AND c.deleted_at IS NULL))
             AND ",
             $visible,
             " ORDER BY p.id DESC LIMIT $6 OFFSET $7"
         )
+    };
+}
+
+/// Of those only the ones whose name a package of the container registry has too, as far as the
+/// caller may read that one: what they may not know of stands in nobody's way.
+macro_rules! conflicting {
+    ($visible:expr) => {
+        visible!(concat!(
+            $visible,
+            " AND p.name IN (SELECT p.name FROM packages p JOIN accounts o ON o.id = p.owner_id
+                ",
+            join_followed_repository!(),
+            "WHERE p.owner_id = $2 AND p.package_type = 'container' AND p.deleted_at IS NULL
+                    AND p.published_at IS NOT NULL AND ",
+            $visible,
+            ")"
+        ))
     };
 }
 
@@ -313,6 +327,10 @@ statements! {
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $5 AND u.kind = 'user'
                 AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
             AND ((o.kind = 'user' AND o.id = $5)
+    CONFLICTING_TO_ANYBODY = conflicting!(readable_by_anybody!());
+    CONFLICTING_TO_USER = conflicting!(readable_by_user!());
+    CONFLICTING_TO_WORKFLOW = conflicting!(readable_by_workflow!());
+    CONFLICTING_TO_SYSTEM = conflicting!(readable_by_system!());
                 OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
                     WHERE m.organization_id = o.id AND m.user_id = $5 AND m.role = 'owner'))
                 OR (p.package_type = 'container'
@@ -676,8 +694,8 @@ pub struct PackageFilter {
     pub package_type: Option<PackageType>,
     /// Only with this visibility; on the legacy registry that of the repository.
     pub visibility: Option<Visibility>,
-    /// Only those whose name a package of the container registry has too, so that they cannot
-    /// migrate.
+    /// Only those whose name a package of the container registry has too that may be read as well,
+    /// so that they cannot migrate.
     pub conflicting: bool,
 }
 
@@ -746,13 +764,16 @@ pub async fn visible_packages(
         cursor.below().into(),
         cursor.rows().into(),
         cursor.skipped().into(),
-        filter.conflicting.into(),
     ];
-    let statement = match principal {
-        Principal::Anonymous { .. } => VISIBLE_TO_ANYBODY,
-        Principal::User { .. } => VISIBLE_TO_USER,
-        Principal::Workflow { .. } => VISIBLE_TO_WORKFLOW,
-        Principal::System => VISIBLE_TO_SYSTEM,
+    let statement = match (principal, filter.conflicting) {
+        (Principal::Anonymous { .. }, false) => VISIBLE_TO_ANYBODY,
+        (Principal::User { .. }, false) => VISIBLE_TO_USER,
+        (Principal::Workflow { .. }, false) => VISIBLE_TO_WORKFLOW,
+        (Principal::System, false) => VISIBLE_TO_SYSTEM,
+        (Principal::Anonymous { .. }, true) => CONFLICTING_TO_ANYBODY,
+        (Principal::User { .. }, true) => CONFLICTING_TO_USER,
+        (Principal::Workflow { .. }, true) => CONFLICTING_TO_WORKFLOW,
+        (Principal::System, true) => CONFLICTING_TO_SYSTEM,
     };
     let rows = conn.all(statement, &args).await?;
     Ok(Page::cut(rows, cursor, |listed: &ListedPackage| {

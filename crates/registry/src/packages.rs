@@ -60,7 +60,7 @@ pub struct WantedPackages {
     /// Only with this visibility; on the legacy registry that of the repository.
     pub visibility: Option<Visibility>,
     /// Only those of the legacy registry that cannot migrate, because the container registry has
-    /// a package of the same name.
+    /// a package of the same name, which the caller may read too.
     pub conflicting: bool,
 }
 

@@ -182,6 +182,7 @@ fn conflicting(operations: &mut Operations) {
             .get(path, conflicts)
             .id(id)
             .summary(summary)
+            .description("As far as the caller may read both packages of the name.")
             .needs(&[Scope::ReadPackages], "list packages")
             .query::<Paging>()
             .lists::<PackageView>(
