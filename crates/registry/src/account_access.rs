@@ -344,6 +344,18 @@ impl Registry {
     pub(crate) async fn commit_access_changes(&self, mut tx: Tx) -> Result<()> {
         changes::bump_access(&mut tx).await?;
         self.commit(tx, Outdated::ACCESS).await?;
+/// Whether `caller` administers the instance, where that only decides how much they may do.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn administers_instance(conn: &mut Conn, caller: &Caller) -> Result<bool> {
+    match instance(conn, caller).await {
+        Ok(_) => Ok(true),
+        Err(Error::Refused(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
         Ok(())
     }
 }

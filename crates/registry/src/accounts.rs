@@ -296,7 +296,7 @@ impl Change {
 
 async fn may_set_password(conn: &mut Conn, caller: &Caller, login: &AccountName) -> Result<()> {
     let is_system = caller.principal == Principal::System;
-    if !is_system && access::instance(conn, caller).await.is_ok() {
+    if !is_system && access::administers_instance(conn, caller).await? {
         return Ok(());
     }
     let permission = AccountPermission::ManageCredentials;

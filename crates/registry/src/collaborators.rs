@@ -95,7 +95,11 @@ impl Registry {
     ) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let user = find_user(&mut tx, login).await;
+        // Who may not know of the repository does not hear first whether there is the user.
+        let user = match find_user(&mut tx, login).await {
+            found @ (Ok(_) | Err(Error::AccountUnknown(_) | Error::NotFound { .. })) => found,
+            Err(error) => return Err(error),
+        };
         let is_own = user
             .as_ref()
             .is_ok_and(|user| Some(user.id) == caller.principal.user());

@@ -14,6 +14,7 @@ use naru_model::{
 };
 
 use crate::access::authorize_in;
+use crate::account_access::administers_instance;
 use crate::accounts::find_user;
 use crate::credentials::principal_of;
 use crate::error::{BadCredential, Error, Result};
@@ -196,12 +197,13 @@ async fn about_token(conn: &mut Conn, caller: &Caller, id: TokenId) -> Result<Ca
 /// Asks whether the caller may know everything about the package: they administer it, or the
 /// instance, or they own the namespace in which the name is free.
 async fn may_know(conn: &mut Conn, caller: &Caller, path: &PackagePath) -> Result<()> {
-    if account_access::instance(conn, caller).await.is_ok() {
+    if administers_instance(conn, caller).await? {
         return Ok(());
     }
     let refused = match authorize_in(conn, caller, path, PackagePermission::Administer).await {
         Ok(_) => return Ok(()),
-        Err(refused) => refused,
+        Err(refused @ (Error::Refused(_) | Error::NotFound { .. })) => refused,
+        Err(error) => return Err(error),
     };
     let facts = grants::package_facts(conn, &caller.principal, path).await?;
     let write = PackagePermission::Write;

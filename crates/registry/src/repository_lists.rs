@@ -10,7 +10,7 @@ use naru_model::{
 };
 
 use crate::account_access as access;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::packages::ListedPackage;
 use crate::{Caller, Registry};
 
@@ -86,8 +86,11 @@ impl Registry {
             owner: path.owner.clone(),
             name: moved.name,
         };
-        let seen = details(&mut conn, caller, &now).await;
-        Ok(seen.ok())
+        match details(&mut conn, caller, &now).await {
+            Ok(seen) => Ok(Some(seen)),
+            Err(Error::Refused(_) | Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The source repositories that these packages are linked to, as far as the caller may know of

@@ -88,7 +88,10 @@ impl Registry {
             Ok(repository) => repository,
             Err(Error::Refused(refusal)) => {
                 let managed = manage(&mut tx, caller, organization, slug).await;
-                managed.map_err(|_| Error::Refused(refusal))?;
+                managed.map_err(|error| match error {
+                    Error::Refused(_) => Error::Refused(refusal),
+                    error => error,
+                })?;
                 access::repository(&mut tx, caller, path, RepositoryPermission::Read).await?
             }
             Err(error) => return Err(error),

@@ -197,7 +197,7 @@ async fn rows_that_contradict_each_other_are_found() {
 }
 
 /// Changes the database behind everybody's back.
-async fn damage(world: &World, sql: &'static str) {
+pub(crate) async fn damage(world: &World, sql: &'static str) {
     use naru_metadata::db::Statement;
     let db = world.db().await;
     let statement: &'static Statement = Box::leak(Box::new(Statement::new("damage", sql)));

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use naru_metadata::accounts;
+use naru_metadata::db::Dialect;
 use naru_model::{
     OrganizationRole, PackagePermission, RepositoryRole, Role, TeamRole, Visibility,
     WorkflowPackages,
@@ -12,6 +14,7 @@ use naru_registry::repositories::RepositoryChange;
 use naru_registry::team_trees::{NewTeam, TeamChange, TeamRef};
 use naru_registry::{Caller, Error};
 
+use crate::fsck::damage;
 use crate::kit::DAY;
 use crate::world::{PACKAGES, basic, container, repository};
 use crate::{World, name};
@@ -226,4 +229,63 @@ async fn a_repository_with_packages_of_the_docker_registry_keeps_its_name() {
         .update_repository(&hubot, &path, &described)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_fails_is_no_repository_that_is_not_there() {
+    let world = World::new().await;
+    world.user("octocat").await;
+    world.repository("octocat/app", Visibility::Private).await;
+    let (system, path) = (Caller::system(), repository("octocat/app"));
+    let rename = RepositoryChange {
+        name: Some("other".parse().unwrap()),
+        ..RepositoryChange::default()
+    };
+    let registry = &world.registry;
+    let renamed = registry.update_repository(&system, &path, &rename).await;
+    renamed.unwrap();
+    let moved = registry.moved_repository(&system, &path).await;
+    assert!(moved.unwrap().is_some());
+    damage(&world, "ALTER TABLE repository_users RENAME TO away").await;
+    let lost = registry.moved_repository(&system, &path).await;
+    assert!(matches!(lost, Err(Error::Internal(_))), "{lost:?}");
+}
+
+/// On SQLite whoever writes is alone, and nothing can be in the way after the decision.
+#[tokio::test]
+async fn a_team_that_cannot_be_locked_is_no_refusal() {
+    let world = World::new().await;
+    let db = world.db().await;
+    if db.dialect() == Dialect::Sqlite {
+        return;
+    }
+    for login in ["owner", "maintainer"] {
+        world.user(login).await;
+    }
+    world.organization("octo", "owner").await;
+    world.repository("octo/app", Visibility::Public).await;
+    let (system, octo, who) = (Caller::system(), name("octo"), name("maintainer"));
+    let registry = &world.registry;
+    let member = registry.set_member(&system, &octo, &who, OrganizationRole::Member);
+    member.await.unwrap();
+    let team = registry.create_team(&system, &octo, "Crew", None).await;
+    let (slug, path) = (team.unwrap().slug, repository("octo/app"));
+    let role = TeamRole::Maintainer;
+    let set = registry.set_team_member(&system, &octo, &slug, &who, role);
+    set.await.unwrap();
+    let role = RepositoryRole::Read;
+    let given = registry.give_team_repository(&system, &octo, &slug, &path, role);
+    given.await.unwrap();
+    let maintainer = world
+        .caller(&world.pat("maintainer", "repo,admin:org").await)
+        .await;
+    let organization = registry.account(&system, &octo).await.unwrap().id();
+    let mut other = db.write().await.unwrap();
+    accounts::lock(&mut other, organization).await.unwrap();
+    let taken = registry.take_team_repository(&maintainer, &octo, &slug, &path);
+    let taken = taken.await;
+    assert!(matches!(taken, Err(Error::Unavailable(_))), "{taken:?}");
+    drop(other);
+    let taken = registry.take_team_repository(&maintainer, &octo, &slug, &path);
+    taken.await.unwrap();
 }
