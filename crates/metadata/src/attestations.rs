@@ -147,8 +147,10 @@ statements! {
         WHERE s.owner_id = $1 AND s.digest {{IN $2}} AND a.predicate_kind = 'provenance'
             AND NOT EXISTS (SELECT 1 FROM attestation_subjects l
                 JOIN attestations b ON b.id = l.attestation_id
-                WHERE l.owner_id = $1 AND l.digest = s.digest AND b.id > a.id
-                    AND b.predicate_kind = 'provenance')");
+                WHERE l.owner_id = $1 AND l.digest = s.digest
+                    AND l.repository_id = s.repository_id AND b.id > a.id
+                    AND b.predicate_kind = 'provenance')
+        ORDER BY a.id");
     REMOVE_SUBJECTS = "DELETE FROM attestation_subjects
         WHERE attestation_id {{IN $1}} AND digest {{IN $2}}";
     LEFT = "SELECT DISTINCT attestation_id FROM attestation_subjects WHERE attestation_id {{IN $1}}";
@@ -335,8 +337,8 @@ pub async fn about(
     conn.all(ABOUT, &args).await
 }
 
-/// For each of the digests the last provenance attestation of an owner, if there is one. The
-/// bundles are left out.
+/// For each of the digests the last provenance attestation in each repository of an owner that has
+/// one, oldest first. The bundles are left out.
 ///
 /// # Errors
 /// Those of the database.

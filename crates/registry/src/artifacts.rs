@@ -2,7 +2,9 @@
 //!
 //! A record belongs to the repository that the artifact was built from: the one that a provenance
 //! attestation names, else the one that is named in the request. Whoever may attest in that
-//! repository may tell; whoever may read it may ask.
+//! repository may tell; whoever may read it may ask. Anybody may attest what they like in their own
+//! repository, so that only attestations count in repositories where whoever tells may attest too;
+//! among several the one in the repository that is named, else the last.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,8 +12,8 @@ use naru_metadata::artifacts::{self, Home, NewClusterJob, NewDeployment};
 use naru_metadata::{Conn, attestations, repositories};
 use naru_model::{
     AccountId, AccountName, AttestationId, ClusterJob, ClusterJobId, Deployment, DeploymentRecord,
-    Environment, EventKind, Refusal, RepositoryId, RepositoryPath, RepositoryPermission,
-    SourceRepositoryName, StorageRecord, Stored,
+    DeploymentRecordId, Environment, EventKind, Moment, Refusal, RepositoryId, RepositoryPath,
+    RepositoryPermission, SourceRepositoryName, StorageRecord, Stored,
 };
 use naru_oci::Digest;
 
@@ -98,7 +100,7 @@ impl Registry {
             .collect();
         let before = artifacts::deployment_holders(&mut tx, owner, environment, &names).await?;
         let mut recorded = Recorded::default();
-        let mut ids = Vec::new();
+        let mut settled = Vec::new();
         for told in told {
             let Told {
                 deployment,
@@ -109,16 +111,7 @@ impl Registry {
                 .home(&mut tx, &deployment.digest, repository.as_ref(), before)
                 .await;
             match (home, on_rejection) {
-                (Ok((home, attestation)), _) => {
-                    let record = NewDeployment {
-                        home,
-                        environment,
-                        deployment,
-                        attestation,
-                        now,
-                    };
-                    ids.push(artifacts::put_deployment(&mut tx, &record).await?);
-                }
+                (Ok(home), _) => settled.push((told.deployment, home)),
                 (Err(error), OnRejection::Skip) => {
                     let cause = cause(&error).ok_or(error)?;
                     recorded.rejected.push(Rejected { told, cause });
@@ -126,6 +119,7 @@ impl Registry {
                 (Err(error), OnRejection::Refuse) => return Err(error),
             }
         }
+        let ids = put_all(&mut tx, environment, settled, now).await?;
         recorded.records = artifacts::deployments(&mut tx, &ids).await?;
         let kind = EventKind::DeploymentRecorded;
         let event = caller.event(kind, now).on_account(owner);
@@ -263,12 +257,38 @@ impl Registry {
     }
 }
 
+/// Writes deployments with their homes. Every request locks its rows in the order of their names, so
+/// that of two that tell of the same ones none waits for the other for ever.
+async fn put_all(
+    conn: &mut Conn,
+    environment: &Environment,
+    mut settled: Vec<(Deployment, (Home, Option<AttestationId>))>,
+    now: Moment,
+) -> Result<Vec<DeploymentRecordId>> {
+    settled.sort_by(|(one, _), (other, _)| one.deployment_name.cmp(&other.deployment_name));
+    let mut ids = Vec::with_capacity(settled.len());
+    for (deployment, (home, attestation)) in &settled {
+        let record = NewDeployment {
+            home: *home,
+            environment,
+            deployment,
+            attestation: *attestation,
+            now,
+        };
+        ids.push(artifacts::put_deployment(conn, &record).await?);
+    }
+    Ok(ids)
+}
+
 /// Finds the repository of each artifact, and asks once for each repository.
 struct Scribe<'c> {
     caller: &'c Caller,
     owner: AccountId,
     organization: &'c AccountName,
-    provenance: HashMap<Digest, (RepositoryId, AttestationId)>,
+    /// Where the caller may attest too, oldest first.
+    provenance: HashMap<Digest, Vec<(RepositoryId, AttestationId)>>,
+    /// A repository that the caller may only read, and that has provenance of the artifact.
+    read_only: HashMap<Digest, RepositoryId>,
     /// Repositories that the caller may tell for.
     allowed: HashSet<RepositoryId>,
     by_name: HashMap<SourceRepositoryName, RepositoryId>,
@@ -286,21 +306,27 @@ impl<'c> Scribe<'c> {
         let found = attestations::provenance(conn, owner, digests).await?;
         let candidates: Vec<_> = found.iter().map(|f| f.attestation.repository).collect();
         let readable = readable(conn, caller, &candidates).await?;
-        let known = found
-            .into_iter()
-            .filter(|found| readable.contains(&found.attestation.repository));
-        let provenance = known.map(|found| {
-            let says = (found.attestation.repository, found.attestation.id);
-            (found.subject, says)
-        });
-        Ok(Self {
+        let attest = RepositoryPermission::Attest;
+        let allowed = access::repositories_among(conn, caller, &readable, attest).await?;
+        let mut scribe = Self {
             caller,
             owner,
             organization,
-            provenance: provenance.collect(),
-            allowed: HashSet::new(),
+            provenance: HashMap::new(),
+            read_only: HashMap::new(),
+            allowed: allowed.into_iter().collect(),
             by_name: HashMap::new(),
-        })
+        };
+        for found in found {
+            let repository = found.attestation.repository;
+            if scribe.allowed.contains(&repository) {
+                let says = scribe.provenance.entry(found.subject).or_default();
+                says.push((repository, found.attestation.id));
+            } else if readable.contains(&repository) {
+                scribe.read_only.insert(found.subject, repository);
+            }
+        }
+        Ok(scribe)
     }
 
     /// The repository to tell for, and the attestation that says so. `before` is the one that told
@@ -312,7 +338,7 @@ impl<'c> Scribe<'c> {
         named: Option<&SourceRepositoryName>,
         before: Option<RepositoryId>,
     ) -> Result<(Home, Option<AttestationId>)> {
-        let (repository, attestation) = match self.provenance.get(digest).copied() {
+        let (repository, attestation) = match self.attested(conn, digest, named).await? {
             Some((repository, attestation)) => (repository, Some(attestation)),
             None => (self.named(conn, digest, named).await?, None),
         };
@@ -329,16 +355,47 @@ impl<'c> Scribe<'c> {
         Ok((home, attestation))
     }
 
+    /// What an attestation says, if one counts: the last, or the one in the repository that is
+    /// named.
+    async fn attested(
+        &mut self,
+        conn: &mut Conn,
+        digest: &Digest,
+        named: Option<&SourceRepositoryName>,
+    ) -> Result<Option<(RepositoryId, AttestationId)>> {
+        let Some(says) = self.provenance.get(digest).cloned() else {
+            return Ok(None);
+        };
+        let last = says.last().copied();
+        if named.is_none() || says.len() < 2 {
+            return Ok(last);
+        }
+        let named = match self.named(conn, digest, named).await {
+            Ok(named) => named,
+            Err(error) if cause(&error).is_some() => return Ok(last),
+            Err(error) => return Err(error),
+        };
+        let there = says
+            .into_iter()
+            .find(|(repository, _)| *repository == named);
+        Ok(there.or(last))
+    }
+
     async fn named(
         &mut self,
         conn: &mut Conn,
         digest: &Digest,
         named: Option<&SourceRepositoryName>,
     ) -> Result<RepositoryId> {
-        let name = named.ok_or_else(|| Error::NotFound {
-            what: "provenance attestation",
-            name: digest.to_string(),
-        })?;
+        let Some(name) = named else {
+            if let Some(read_only) = self.read_only.get(digest).copied() {
+                self.ask(conn, read_only).await?;
+            }
+            return Err(Error::NotFound {
+                what: "provenance attestation",
+                name: digest.to_string(),
+            });
+        };
         if let Some(known) = self.by_name.get(name) {
             return Ok(*known);
         }

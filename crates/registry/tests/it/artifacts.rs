@@ -231,3 +231,89 @@ async fn a_stored_artifact_is_listed_to_those_who_read_its_repository() {
     let unseen = registry.storage_of(&stranger, &octo, &digest("lib")).await;
     assert_eq!(unseen.unwrap(), []);
 }
+
+/// The world of [`octo`] with two more people: a builder who writes in `closed`, and a neighbour who
+/// writes in `theirs`, which everybody may read.
+async fn neighbours() -> (World, Caller, Caller) {
+    let world = octo().await;
+    world.user("builder").await;
+    world.user("neighbour").await;
+    let public = naru_model::Visibility::Public;
+    world.repository("octo/theirs", public).await;
+    for (path, login) in [("octo/closed", "builder"), ("octo/theirs", "neighbour")] {
+        let (system, path, login) = (Caller::system(), repository(path), name(login));
+        let role = naru_model::RepositoryRole::Write;
+        let registry = &world.registry;
+        let given = registry.set_collaborator(&system, &path, &login, role);
+        given.await.unwrap();
+    }
+    let builder = person(&world, "builder").await;
+    let neighbour = person(&world, "neighbour").await;
+    (world, builder, neighbour)
+}
+
+#[tokio::test]
+async fn provenance_in_a_repository_of_others_diverts_no_record() {
+    let (world, builder, neighbour) = neighbours().await;
+    let app = bundle(&digest("app"));
+    let attest = async |caller: &Caller, path: &str| {
+        let path = repository(path);
+        let made = world.registry.create_attestation(caller, &path, &app);
+        made.await.unwrap()
+    };
+    attest(&neighbour, "octo/theirs").await;
+    let refuse = OnRejection::Refuse;
+    let tell = async |named: Option<&str>| {
+        record(&world, &builder, vec![told("web", "app", named)], refuse).await
+    };
+    // What the builder may only read says nothing for them; that it is there is why not.
+    let refused = tell(None).await;
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    let named = tell(Some("closed")).await.unwrap();
+    assert_eq!(named.records[0].attestation, None);
+    let own = attest(&builder, "octo/closed").await;
+    attest(&neighbour, "octo/theirs").await;
+    for named in [None, Some("closed")] {
+        let recorded = tell(named).await.unwrap();
+        assert_eq!(recorded.records[0].attestation, Some(own), "{named:?}");
+    }
+}
+
+#[tokio::test]
+async fn among_several_repositories_with_provenance_the_one_that_is_named_counts() {
+    let world = octo().await;
+    let owner = person(&world, "owner").await;
+    let mut made = Vec::new();
+    for path in ["octo/open", "octo/closed"] {
+        let (path, app) = (repository(path), bundle(&digest("app")));
+        let id = world.registry.create_attestation(&owner, &path, &app).await;
+        made.push(id.unwrap());
+    }
+    for (named, expected) in [
+        (Some("open"), made[0]),
+        (Some("closed"), made[1]),
+        (Some("absent"), made[1]),
+        (None, made[1]),
+    ] {
+        let told = vec![told("web", "app", named)];
+        let recorded = record(&world, &owner, told, OnRejection::Refuse).await;
+        let attestation = recorded.unwrap().records[0].attestation;
+        assert_eq!(attestation, Some(expected), "{named:?}");
+    }
+}
+
+#[tokio::test]
+async fn deployments_are_written_in_the_order_of_their_names() {
+    let world = octo().await;
+    let owner = person(&world, "owner").await;
+    let all = ["b", "c", "a"].map(|name| told(name, "app", Some("open")));
+    let recorded = record(&world, &owner, all.to_vec(), OnRejection::Refuse).await;
+    // They are numbered as they are written, and listed by number.
+    let names: Vec<_> = recorded
+        .unwrap()
+        .records
+        .into_iter()
+        .map(|record| record.deployment.deployment_name)
+        .collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
