@@ -122,14 +122,6 @@ statements! {
     REPOSITORIES_OF_SUBJECTS = "SELECT DISTINCT s.repository_id FROM attestation_subjects s
         WHERE s.owner_id = $1 AND s.digest {{IN $2}}
         ORDER BY s.repository_id LIMIT $3";
-    REPOSITORIES_OF_OWNER = "SELECT DISTINCT a.repository_id FROM attestations a
-        WHERE a.owner_id = $1 AND a.repository_id > $2 AND a.repository_id < $3
-            AND (CAST($4 AS {{TEXT}}) IS NULL OR a.predicate_type = $4 OR a.predicate_kind = $4)
-        ORDER BY a.repository_id LIMIT $5";
-    REPOSITORIES_OF_OWNER_BACKWARDS = "SELECT DISTINCT a.repository_id FROM attestations a
-        WHERE a.owner_id = $1 AND a.repository_id > $2 AND a.repository_id < $3
-            AND (CAST($4 AS {{TEXT}}) IS NULL OR a.predicate_type = $4 OR a.predicate_kind = $4)
-        ORDER BY a.repository_id DESC LIMIT $5";
     OLDER = concat!(found!("<"), "ORDER BY a.id DESC LIMIT $6");
     NEWER = concat!(found!(">"), "ORDER BY a.id LIMIT $6");
     WITH_BUNDLES = concat!("SELECT ", attestation_columns!(), ", s.digest, a.bundle
@@ -203,33 +195,6 @@ pub async fn repositories_of_subjects(
     let digests = texts(digests);
     let args = [owner.into(), digests.as_slice().into(), limit.into()];
     conn.all(REPOSITORIES_OF_SUBJECTS, &args).await
-}
-
-/// The repositories of an owner that have attestations, beginning at `edge` in the order of their
-/// numbers (or against it, before an edge); `limit` of them at most.
-///
-/// # Errors
-/// Those of the database.
-pub async fn repositories_of_owner(
-    conn: &mut Conn,
-    owner: AccountId,
-    predicate: Option<&str>,
-    edge: Edge,
-    limit: i64,
-) -> Result<Vec<RepositoryId>> {
-    let (statement, after, before) = match edge {
-        Edge::Start => (REPOSITORIES_OF_OWNER, 0, i64::MAX),
-        Edge::After(number) => (REPOSITORIES_OF_OWNER, number, i64::MAX),
-        Edge::Before(number) => (REPOSITORIES_OF_OWNER_BACKWARDS, 0, number),
-    };
-    let args = [
-        owner.into(),
-        after.into(),
-        before.into(),
-        predicate.into(),
-        limit.into(),
-    ];
-    conn.all(statement, &args).await
 }
 
 /// The attestations sought, newest first, with their bundles; one that is about several of the

@@ -307,6 +307,11 @@ statements! {
         ", from_owner!(), join_caller!(),
         "LEFT JOIN repositories r ON r.owner_id = o.id AND r.name_key = $4
                 AND r.deleted_at IS NULL");
+    REPOSITORIES_FACTS = concat!("SELECT o.login, r.name, ", owner_columns!(), ", ",
+            caller_columns!(), ", ", repository_role_columns!(), ",
+            r.id AS repository_id, r.visibility AS repository_visibility
+        FROM repositories r JOIN accounts o ON o.id = r.owner_id AND o.deleted_at IS NULL
+            ", join_caller!(), "WHERE r.id {{IN $1}} AND r.deleted_at IS NULL ORDER BY r.id");
     TEAM_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), ",
             t.id AS team_id, t.privacy, tm.role AS team_role,
             CASE WHEN ", in_team!("t.id", "$2"), "
@@ -322,15 +327,15 @@ statements! {
     VISIBLE_TO_USER = visible!(readable_by_user!());
     VISIBLE_TO_WORKFLOW = visible!(readable_by_workflow!());
     VISIBLE_TO_SYSTEM = visible!(readable_by_system!());
+    CONFLICTING_TO_ANYBODY = conflicting!(readable_by_anybody!());
+    CONFLICTING_TO_USER = conflicting!(readable_by_user!());
+    CONFLICTING_TO_WORKFLOW = conflicting!(readable_by_workflow!());
+    CONFLICTING_TO_SYSTEM = conflicting!(readable_by_system!());
 
     RESTORABLE_BY_USER = deleted!(concat!(registry_takes_changes!(), "
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $5 AND u.kind = 'user'
                 AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
             AND ((o.kind = 'user' AND o.id = $5)
-    CONFLICTING_TO_ANYBODY = conflicting!(readable_by_anybody!());
-    CONFLICTING_TO_USER = conflicting!(readable_by_user!());
-    CONFLICTING_TO_WORKFLOW = conflicting!(readable_by_workflow!());
-    CONFLICTING_TO_SYSTEM = conflicting!(readable_by_system!());
                 OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
                     WHERE m.organization_id = o.id AND m.user_id = $5 AND m.role = 'owner'))
                 OR (p.package_type = 'container'
@@ -451,6 +456,35 @@ pub async fn repository_facts(
         path.name.key().into(),
     ];
     conn.one(REPOSITORY_FACTS, &args).await
+}
+
+/// The same about those of the source repositories that are there, in the order of their numbers,
+/// in one question for all of them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn facts_of_repositories(
+    conn: &mut Conn,
+    principal: &Principal,
+    repositories: &[RepositoryId],
+) -> Result<Vec<(RepositoryPath, RepositoryFacts)>> {
+    let (user, workflow) = ids(principal);
+    let numbers: Vec<i64> = repositories.iter().map(|id| id.get()).collect();
+    let args = [numbers.as_slice().into(), user.into(), workflow.into()];
+    let found: Vec<At> = conn.all(REPOSITORIES_FACTS, &args).await?;
+    Ok(found
+        .into_iter()
+        .map(|At(path, facts)| (path, facts))
+        .collect())
+}
+
+struct At(RepositoryPath, RepositoryFacts);
+
+impl FromRow for At {
+    fn from_row(row: &Row) -> Result<Self> {
+        let path = RepositoryPath::from_row(row)?;
+        Ok(Self(path, RepositoryFacts::from_row(row)?))
+    }
 }
 
 /// Everything that a decision about a team of the organization `name` needs to know, in one

@@ -10,7 +10,7 @@ use naru_model::{
 use crate::db::{Arg, Conn, FromRow, Row, Statement, statements};
 use crate::error::Result;
 use crate::grants::{rank, repository_role_columns};
-use crate::page::{Cursor, Page};
+use crate::page::{BothWays, Cursor, Edge, Page};
 use crate::repositories::repository_columns;
 use crate::teams::in_team;
 
@@ -190,6 +190,29 @@ macro_rules! of_user {
     };
 }
 
+/// The repositories of account `$5` that have attestations, of type or kind `$6` if given, with
+/// numbers between `$7` and `$8`; `$9` of them at most.
+macro_rules! attested {
+    ($order:literal) => {
+        concat!(
+            "SELECT ",
+            repository_columns!(),
+            " FROM repositories r
+            WHERE r.owner_id = $5 AND r.deleted_at IS NULL AND r.id > $7 AND r.id < $8
+                AND EXISTS (SELECT 1 FROM attestations a WHERE a.repository_id = r.id
+                    AND (CAST($6 AS {{TEXT}}) IS NULL OR a.predicate_type = $6
+                        OR a.predicate_kind = $6))
+                AND ",
+            shown!(),
+            " AND ",
+            seen!(),
+            " ORDER BY ",
+            $order,
+            " LIMIT $9"
+        )
+    };
+}
+
 statements! {
     BY_CREATION = of_owner!("r.created_at, r.id");
     BY_CREATION_DOWN = of_owner!("r.created_at DESC, r.id DESC");
@@ -218,6 +241,8 @@ statements! {
                     UNION SELECT CAST($5 AS BIGINT)))
             AND ", shown!(), " AND ", seen!(), "
         ORDER BY r.id LIMIT $6 OFFSET $7");
+    ATTESTED = attested!("r.id");
+    ATTESTED_BACKWARDS = attested!("r.id DESC");
     AMONG = concat!("SELECT ", repository_columns!(), ", ", repository_role_columns!(), ", ",
             pushed_at_column!(), "
         FROM repositories r WHERE r.id {{IN $5}} AND r.deleted_at IS NULL
@@ -297,6 +322,52 @@ pub async fn among(
     Ok(page.items)
 }
 
+/// Those of an account's repositories that have attestations, of a predicate type or kind if one is
+/// given, and that `principal` may see, in the order of their numbers.
+///
+/// # Errors
+/// Those of the database.
+pub async fn attested(
+    conn: &mut Conn,
+    principal: &Principal,
+    owner: AccountId,
+    predicate: Option<&str>,
+    shown: Shown,
+    edge: Edge,
+    limit: usize,
+) -> Result<BothWays<Repository>> {
+    let (statement, after, before) = match edge {
+        Edge::Start => (ATTESTED, 0, i64::MAX),
+        Edge::After(number) => (ATTESTED, number, i64::MAX),
+        Edge::Before(number) => (ATTESTED_BACKWARDS, 0, number),
+    };
+    let args = [
+        shown.word().into(),
+        principal.user().into(),
+        workflow(principal).into(),
+        (*principal == Principal::System).into(),
+        owner.into(),
+        predicate.into(),
+        after.into(),
+        before.into(),
+        i64::try_from(limit)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1)
+            .into(),
+    ];
+    let rows = conn.all(statement, &args).await?;
+    Ok(BothWays::cut(rows, edge, limit, |row: &Repository| {
+        row.id.get()
+    }))
+}
+
+const fn workflow(principal: &Principal) -> Option<RepositoryId> {
+    match principal {
+        Principal::Workflow { repository, .. } => Some(*repository),
+        _ => None,
+    }
+}
+
 async fn seen(
     conn: &mut Conn,
     statement: &'static Statement,
@@ -305,14 +376,10 @@ async fn seen(
     shown: Shown,
     cursor: Cursor,
 ) -> Result<Page<Listed>> {
-    let workflow: Option<RepositoryId> = match principal {
-        Principal::Workflow { repository, .. } => Some(*repository),
-        _ => None,
-    };
     let args = [
         shown.word().into(),
         principal.user().into(),
-        workflow.into(),
+        workflow(principal).into(),
         (*principal == Principal::System).into(),
         of,
         cursor.rows().into(),

@@ -4,7 +4,7 @@
 //! Facts are read inside the transaction that acts on the decision, so nothing changes between the
 //! two.
 
-use naru_metadata::{Conn, Tx, accounts, changes, grants, repositories};
+use naru_metadata::{Conn, Tx, accounts, changes, grants};
 use naru_model::policy::{self, Refusal, RepositoryFacts};
 use naru_model::{
     Account, AccountId, AccountKind, AccountName, AccountPermission, NewEvent, Permission,
@@ -224,15 +224,16 @@ pub(crate) async fn repositories_among(
     candidates: &[RepositoryId],
     permission: RepositoryPermission,
 ) -> Result<Vec<RepositoryId>> {
-    let mut allowed = Vec::new();
-    for (id, path) in repositories::paths(conn, candidates).await? {
-        match repository(conn, caller, &path, permission).await {
-            Ok(_) => allowed.push(id),
-            Err(Error::Refused(_)) => {}
-            Err(error) => return Err(error),
-        }
+    if candidates.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(allowed)
+    let principal = &caller.principal;
+    let found = grants::facts_of_repositories(conn, principal, candidates).await?;
+    let allowed = found.iter().filter_map(|(_, facts)| {
+        let decision = policy::decide_repository(principal, permission, facts);
+        decision.is_allowed().then_some(facts.repository?.id)
+    });
+    Ok(allowed.collect())
 }
 
 /// Asks whether `caller` may do something with every one of the repositories that they may see;
@@ -246,9 +247,20 @@ pub(crate) async fn repositories_seen(
     candidates: &[RepositoryId],
     permission: RepositoryPermission,
 ) -> Result<Vec<RepositoryId>> {
-    let seen = repositories_among(conn, caller, candidates, RepositoryPermission::Read).await?;
-    for (_, path) in repositories::paths(conn, &seen).await? {
-        repository(conn, caller, &path, permission).await?;
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let principal = &caller.principal;
+    let ask = |permission, facts: &RepositoryFacts| {
+        let decision = policy::decide_repository(principal, permission, facts);
+        decision.into_result().map_err(Error::Refused)
+    };
+    let mut seen = Vec::new();
+    for (_, facts) in grants::facts_of_repositories(conn, principal, candidates).await? {
+        if ask(RepositoryPermission::Read, &facts).is_ok() {
+            ask(permission, &facts)?;
+            seen.extend(facts.repository.map(|found| found.id));
+        }
     }
     Ok(seen)
 }
@@ -332,18 +344,6 @@ pub(crate) async fn instance(conn: &mut Conn, caller: &Caller) -> Result<Adminis
     Ok(Administrator(()))
 }
 
-impl Registry {
-    /// The end of a use case that changes who may do what: tells the event, lets other processes
-    /// hear of it, commits, and forgets what was remembered of access.
-    pub(crate) async fn commit_access_change(&self, mut tx: Tx, event: NewEvent) -> Result<()> {
-        events::record(&mut tx, event).await?;
-        self.commit_access_changes(tx).await
-    }
-
-    /// The same for a use case that has told its events already.
-    pub(crate) async fn commit_access_changes(&self, mut tx: Tx) -> Result<()> {
-        changes::bump_access(&mut tx).await?;
-        self.commit(tx, Outdated::ACCESS).await?;
 /// Whether `caller` administers the instance, where that only decides how much they may do.
 ///
 /// # Errors
@@ -356,6 +356,18 @@ pub(crate) async fn administers_instance(conn: &mut Conn, caller: &Caller) -> Re
     }
 }
 
+impl Registry {
+    /// The end of a use case that changes who may do what: tells the event, lets other processes
+    /// hear of it, commits, and forgets what was remembered of access.
+    pub(crate) async fn commit_access_change(&self, mut tx: Tx, event: NewEvent) -> Result<()> {
+        events::record(&mut tx, event).await?;
+        self.commit_access_changes(tx).await
+    }
+
+    /// The same for a use case that has told its events already.
+    pub(crate) async fn commit_access_changes(&self, mut tx: Tx) -> Result<()> {
+        changes::bump_access(&mut tx).await?;
+        self.commit(tx, Outdated::ACCESS).await?;
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 //! are stored with. Naru does not verify them, whoever relies on one does (contract C5).
 
 use naru_metadata::attestations::{self, NewAttestation, Sought};
-use naru_metadata::{BothWays, Conn, Edge, Tx, repositories};
+use naru_metadata::repository_lists::{self, Shown};
+use naru_metadata::{BothWays, Conn, Edge, Tx};
 use naru_model::{
     Account, AccountId, AccountName, Attestation, AttestationBundle, AttestationId, EventKind,
     Initiator, Moment, Principal, Repository, RepositoryId, RepositoryPath, RepositoryPermission,
@@ -11,6 +12,7 @@ use naru_oci::Digest;
 
 use crate::account_access as access;
 use crate::error::{Error, Result};
+use crate::repository_lists::reached;
 use crate::{Caller, Registry, events};
 
 pub use naru_metadata::attestations::FoundAttestation;
@@ -138,38 +140,17 @@ impl Registry {
     ) -> Result<BothWays<Repository>> {
         let mut conn = self.db.read().await?;
         let owner = organization_profile(&mut conn, caller, organization).await?;
-        let mut seen = Vec::new();
-        let mut at = edge;
-        while seen.len() <= limit {
-            let candidates =
-                attestations::repositories_of_owner(&mut conn, owner, predicate, at, ROUND).await?;
-            let Some(last) = candidates.last() else { break };
-            let last = last.get();
-            let mut readable = access::repositories_among(
-                &mut conn,
-                caller,
-                &candidates,
-                RepositoryPermission::Read,
-            )
-            .await?;
-            if let Edge::Before(_) = at {
-                readable.reverse();
-                at = Edge::Before(last);
-            } else {
-                at = Edge::After(last);
-            }
-            seen.extend(readable);
-        }
-        let page = BothWays::cut(seen, edge, limit, |id| id.get());
-        let mut items = Vec::new();
-        for id in page.items {
-            items.extend(repositories::find_by_id(&mut conn, id).await?);
-        }
-        Ok(BothWays {
-            items,
-            previous: page.previous,
-            next: page.next,
-        })
+        let Some(shown) = reached(caller, Shown::All) else {
+            return Ok(BothWays {
+                items: Vec::new(),
+                previous: None,
+                next: None,
+            });
+        };
+        let principal = &caller.principal;
+        let found =
+            repository_lists::attested(&mut conn, principal, owner, predicate, shown, edge, limit);
+        Ok(found.await?)
     }
 
     /// The bundle of an attestation, JSON as it came.

@@ -189,7 +189,7 @@ impl Registry {
 }
 
 /// What a list may show at most with this credential; none if nothing.
-fn reached(caller: &Caller, shown: Shown) -> Option<Shown> {
+pub(crate) fn reached(caller: &Caller, shown: Shown) -> Option<Shown> {
     if policy::reaches_private_repositories(&caller.principal) {
         return Some(shown);
     }
