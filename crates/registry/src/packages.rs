@@ -110,6 +110,17 @@ impl Registry {
         Ok(grants::visible_packages(&mut conn, &caller.principal, filter, cursor).await?)
     }
 
+    /// Whether the caller may list packages of an account at all.
+    ///
+    /// # Errors
+    /// As [`Registry::list_packages`].
+    pub async fn may_list_packages(&self, caller: &Caller, owner: &AccountName) -> Result<()> {
+        let mut conn = self.db.read().await?;
+        let permission = AccountPermission::ListPackages;
+        account_access::account(&mut conn, caller, owner, permission).await?;
+        Ok(())
+    }
+
     /// The deleted packages of an account that the caller may restore, the last one first; those
     /// too whose name was taken meanwhile.
     ///

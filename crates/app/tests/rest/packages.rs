@@ -63,3 +63,15 @@ fn a_list_of_packages_needs_a_type_that_there_is() {
         assert_eq!(answer.text(), "[]");
     }
 }
+
+#[test]
+fn a_list_of_packages_needs_its_scope_whatever_the_type() {
+    plain().user("rest-scopeless");
+    let narrow = Credential::bearer(&plain().token("rest-scopeless", &["read:org"]));
+    for known in ["npm", "maven", "rubygems", "nuget", "docker", "container"] {
+        let path = format!("/user/packages?package_type={known}");
+        let refused = plain().api("GET", &path).signed(&narrow).send().expect(403);
+        let expected = "You need at least read:packages scope to list packages.";
+        assert_eq!(refused.message(), expected, "{known}");
+    }
+}

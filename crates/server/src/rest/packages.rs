@@ -321,6 +321,10 @@ async fn list(
     let owner = call.owner().await?;
     let page = paging.wanted()?;
     let Some(wanted) = packages.wanted()? else {
+        let login = owner.0.login();
+        call.registry()
+            .may_list_packages(call.caller(), login)
+            .await?;
         return call.ok(&[(); 0]);
     };
     match packages.state.as_deref() {
