@@ -120,3 +120,32 @@ fn whoever_only_reads_a_package_is_told_downloads_and_no_bytes() {
         );
     }
 }
+
+#[test]
+fn an_image_of_the_docker_registry_is_as_undeletable_as_its_repository_is_public() {
+    let octo = plain().someone_with_all("stats-legacy");
+    let settings = serde_json::json!({ "undeletable_downloads": 1 });
+    let patch = plain().api("PATCH", "/user/settings/packages");
+    patch.signed(&octo).json(&settings).send().expect(200);
+    let basic = Credential::basic("stats-legacy", octo.secret());
+    let repo = Repo::new(plain(), "stats-legacy/source/image", basic);
+    let repo = repo.at_host("docker.localhost");
+    repo.push_image("1.0");
+    for _ in 0..2 {
+        repo.get("manifests/1.0").send().expect(200);
+    }
+    let image = "/user/packages/docker/source%2Fimage";
+    let statistics = format!("{image}/statistics");
+    eventually(&statistics, &octo, |body| body["downloads"] == 2);
+    let delete = || {
+        let path = format!("{image}?dry_run=true");
+        plain().api("DELETE", &path).signed(&octo).send()
+    };
+    delete().expect(200);
+    plain().naru(["repo", "visibility", "stats-legacy/source", "public"]);
+    let refused = delete().expect(400);
+    assert!(
+        refused.message().contains("more than 1 downloads"),
+        "{refused:?}"
+    );
+}
