@@ -14,6 +14,9 @@ use crate::organizations::{administer, put_member};
 use crate::team_trees::{TeamRef, find_ref};
 use crate::{Caller, Registry, events};
 
+/// Into how many teams somebody is put at once.
+const MOST_TEAMS: usize = 100;
+
 /// A membership with both its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembershipDetails {
@@ -247,6 +250,12 @@ impl Registry {
         role: OrganizationRole,
         into: &[TeamRef],
     ) -> Result<AddedMember> {
+        if into.len() > MOST_TEAMS {
+            return Err(Error::InvalidField {
+                field: "team_ids",
+                message: format!("{MOST_TEAMS} teams at once are the most"),
+            });
+        }
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let found = administer(&mut tx, caller, organization).await?;

@@ -217,6 +217,10 @@ fn an_invitation_is_a_membership_from_the_start_and_none_ever_waits() {
         (json!({"invitee_id": 999_999}), "invitee_id"),
         (json!({"invitee_id": id, "role": "billing_manager"}), "role"),
         (json!({"invitee_id": id, "team_ids": [999_999]}), "team_ids"),
+        (
+            json!({"invitee_id": id, "team_ids": vec![team.clone(); 101]}),
+            "team_ids",
+        ),
     ] {
         let answer = invite(&owner, &body).expect(422);
         assert_eq!(answer.json()["errors"][0]["field"], field, "{answer:?}");

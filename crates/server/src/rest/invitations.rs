@@ -99,7 +99,7 @@ struct Invite {
     /// `direct_member`, which is meant if nothing is said, `reinstate`, which means the same, or
     /// `admin` for an owner.
     role: Option<String>,
-    /// The numbers of teams to put them in.
+    /// The numbers of teams to put them in; at most 100.
     #[serde(default)]
     team_ids: Vec<i64>,
 }
