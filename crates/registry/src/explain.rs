@@ -26,7 +26,8 @@ pub enum ExplainedSubject {
     /// The caller, with the credential that they came with.
     #[default]
     Caller,
-    /// A user, whatever their credential.
+    /// A user, whatever their credential; the caller, if it is their name, with the one that they
+    /// came with.
     User(AccountName),
     /// A stored token, with its limits.
     Token(TokenId),
@@ -153,16 +154,13 @@ async fn about_user(
     path: &PackagePath,
     login: &AccountName,
 ) -> Result<(Principal, Candour)> {
-    let user = match accounts::find(conn, login).await? {
-        Some(found) if Some(found.id()) == caller.principal.user() => {
-            let user = find_user(conn, login).await?;
-            return Ok((in_person(&user), Candour::AsRefused));
-        }
-        _ => {
-            may_know(conn, caller, path).await?;
-            find_user(conn, login).await?
-        }
-    };
+    let found = accounts::find(conn, login).await?;
+    if found.is_some_and(|found| Some(found.id()) == caller.principal.user()) {
+        // What they cannot do with this token would be a mystery if it were told without it.
+        return Ok((caller.principal.clone(), Candour::AsRefused));
+    }
+    may_know(conn, caller, path).await?;
+    let user = find_user(conn, login).await?;
     Ok((in_person(&user), Candour::Open))
 }
 

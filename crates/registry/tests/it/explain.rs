@@ -160,3 +160,20 @@ async fn workflows_are_asked_about_by_their_repository() {
         "may create it, as a workflow of a repository of the owner"
     );
 }
+
+#[tokio::test]
+async fn whoever_asks_about_themselves_by_name_hears_what_their_token_lacks() {
+    let (world, octocat, _) = world().await;
+    let narrow = world.pat("octocat", "read:packages").await;
+    let narrow = world.caller(&narrow).await;
+    let app = "octocat/app";
+    let own = ask(&world, &narrow, app, &user("octocat")).await.unwrap();
+    assert!(
+        !own.allowed && own.reason.contains("write:packages"),
+        "{own:?}"
+    );
+    let same = ask(&world, &narrow, app, &ExplainedSubject::Caller).await;
+    assert_eq!(own, same.unwrap());
+    let wide = ask(&world, &octocat, app, &user("octocat")).await.unwrap();
+    assert!(wide.allowed, "{wide:?}");
+}

@@ -47,8 +47,8 @@ pub(super) fn routes(operations: &mut Operations) {
     }
 }
 
-const ABOUT: &str = "Everybody may ask about themselves and their own tokens, and hears what a \
-    refusal would say. Who administers the package, owns the namespace in which the name is free, \
+const ABOUT: &str = "It is about roles and scopes, not about tag rules. Everybody may ask about \
+    themselves and their own tokens, and hears what a refusal would say. Who administers the package, owns the namespace in which the name is free, \
     or administers the instance may ask about users and repositories; about tokens of others, who \
     administers the instance. The reason is the sentence that stands in the detail of the \
     registry's refusals.";
@@ -60,7 +60,7 @@ const NO_SCOPES: &[Scope] = &[];
 /// credential of this request.
 #[derive(Debug, Deserialize, IntoParams)]
 struct Question {
-    /// A user, by name.
+    /// A user, by name; the caller's own is about the credential of this request too.
     user: Option<String>,
     /// A personal access token or a workflow's token, by number.
     token_id: Option<i64>,
