@@ -25,6 +25,16 @@ enum Transport {
 enum Form {
     Orgs,
     Users,
+    /// `/user`: the caller's own, under the same names.
+    Own,
+}
+
+impl Form {
+    /// What is asked about; of one's own there is no owner who is not there.
+    fn targets(self) -> impl Iterator<Item = Target> {
+        let all = Target::ALL.into_iter();
+        all.filter(move |target| self != Self::Own || *target != Target::Nobody)
+    }
 }
 
 /// What must be answered.
@@ -113,7 +123,7 @@ fn callers(realm: Realm) -> Vec<Caller<'static>> {
     let rows = realm.everybody();
     let mut callers = Vec::new();
     let forms: &[Form] = match realm {
-        Realm::Person => &[Form::Users],
+        Realm::Person => &[Form::Users, Form::Own],
         Realm::Organization | Realm::Legacy => &[Form::Orgs, Form::Users],
     };
     for principal in world()
@@ -162,23 +172,21 @@ fn versions() -> &'static HashMap<String, i64> {
     })
 }
 
-/// `/orgs/OWNER/packages/TYPE/NAME`.
+/// `/orgs/OWNER/packages/TYPE/NAME` and its like.
 fn path(realm: Realm, form: Form, target: Target) -> String {
     let name = World::name(realm, target);
     let (owner, package) = name.split_once('/').unwrap();
-    let form = match form {
-        Form::Orgs => "orgs",
-        Form::Users => "users",
+    let of = match form {
+        Form::Orgs => format!("/orgs/{owner}"),
+        Form::Users => format!("/users/{owner}"),
+        Form::Own => "/user".to_owned(),
     };
     let kind = if realm == Realm::Legacy {
         "docker"
     } else {
         "container"
     };
-    format!(
-        "/{form}/{owner}/packages/{kind}/{}",
-        package.replace('/', "%2F")
-    )
+    format!("{of}/packages/{kind}/{}", package.replace('/', "%2F"))
 }
 
 impl Caller<'_> {
@@ -186,7 +194,7 @@ impl Caller<'_> {
         let mut faults = Vec::new();
         for row in described_rows() {
             let mut answers = BTreeMap::new();
-            for target in Target::ALL {
+            for target in self.form.targets() {
                 let (answer, wrong) = self.ask(row, target);
                 asked.fetch_add(1, Ordering::Relaxed);
                 let expected = self.expected(row, target);
@@ -246,6 +254,7 @@ impl Caller<'_> {
     fn expected(self, row: &Row, target: Target) -> Expected {
         if self.principal.who == "nobody" {
             let open = target == Target::Public && self.realm != Realm::Legacy;
+            let open = open && self.form != Form::Own;
             return match row.pulls && open {
                 true => Expected::Granted(row.granted),
                 false => Expected::WhoAreYou,
@@ -257,10 +266,14 @@ impl Caller<'_> {
         if target == Target::Nobody {
             return Expected::Unknown;
         }
+        // A workflow is no user who could own something.
+        if self.form == Form::Own && self.principal.who == "workflow" {
+            return Expected::Denied;
+        }
         if matches!(row.first, First::Sent | First::Caller) {
             return Expected::Granted(row.granted);
         }
-        let level = self.realm.level(self.principal.who, target);
+        let level = self.level(target);
         if level < row.needs {
             return self.refused(row, level, target);
         }
@@ -275,8 +288,25 @@ impl Caller<'_> {
         Expected::Granted(row.granted)
     }
 
+    /// What the caller is to the package. Under one's own name there is only what one pushed.
+    fn level(self, target: Target) -> Level {
+        let who = self.principal.who;
+        match self.form {
+            Form::Own if who != "person" => Level::None,
+            _ => self.realm.level(who, target),
+        }
+    }
+
+    /// Whether the caller may push to the name, where there is nothing that they may know of.
+    fn creates(self, target: Target) -> bool {
+        match self.form {
+            Form::Own => true,
+            _ => target == Target::Absent && self.realm.creates(self.principal.who),
+        }
+    }
+
     fn refused(self, row: &Row, level: Level, target: Target) -> Expected {
-        let creates = target == Target::Absent && self.realm.creates(self.principal.who);
+        let creates = level == Level::None && self.creates(target);
         match row.first {
             First::Namespace if creates && self.has_scopes(row, target) => Expected::Unknown,
             First::Namespace if creates => Expected::Scopes,
@@ -303,7 +333,7 @@ impl Caller<'_> {
 
     /// What this caller may not know about must answer like what does not exist.
     fn differences(self, row: &Row, answers: &BTreeMap<Target, (Expected, String)>) -> Vec<String> {
-        let level = self.realm.level(self.principal.who, Target::Private);
+        let level = self.level(Target::Private);
         let (hidden, private) = &answers[&Target::Private];
         let (expected, absent) = &answers[&Target::Absent];
         // Who signs in with nothing, or with what is of no use, learns nothing of any package.
@@ -340,11 +370,13 @@ fn fault(expected: Expected, answer: &Answer) -> Option<String> {
 /// The answer without the name that was asked for, and what is made of it, which is all that may
 /// differ.
 fn without_name(answer: &Answer, name: &str) -> String {
-    let owner = name.split('/').next().unwrap();
+    let (owner, package) = name.split_once('/').unwrap();
     let lasting = answer.lasting();
     let lines = lasting.lines().filter(|line| !line.starts_with("etag: "));
     let text = lines.collect::<Vec<_>>().join("\n");
-    text.replace(name, "NAME").replace(owner, "OWNER")
+    text.replace(name, "NAME")
+        .replace(owner, "OWNER")
+        .replace(&format!("/{package}\""), "/PACKAGE\"")
 }
 
 /// The rows whose operation the server describes.
@@ -359,15 +391,19 @@ fn described_rows() -> &'static [Row] {
 
 /// Method and path, below a package, of every operation of a package that the server describes.
 fn described() -> Vec<(String, String)> {
+    described_below("/orgs/{org}")
+}
+
+fn described_below(owner: &str) -> Vec<(String, String)> {
     let document = server()
         .api("GET", "/openapi.json")
         .send()
         .expect(200)
         .json();
-    let prefix = "/orgs/{org}/packages/{package_type}/{package_name}";
+    let prefix = format!("{owner}/packages/{{package_type}}/{{package_name}}");
     let operations = contract::Description::read(document).operations;
     let of_packages = operations.into_iter().filter_map(|operation| {
-        let rest = operation.path.strip_prefix(prefix)?;
+        let rest = operation.path.strip_prefix(prefix.as_str())?;
         let rest = contract::description::without_names(rest);
         Some((operation.method, rest))
     });
@@ -384,5 +420,9 @@ fn every_operation_of_a_package_is_in_the_table() {
     let mut missing = described();
     missing.retain(|operation| !asked.contains(operation));
     assert!(missing.is_empty(), "not in the table: {missing:#?}");
+    // Each is there for every way in which an owner is named.
+    for owner in ["/users/{username}", "/user"] {
+        assert_eq!(described_below(owner), described(), "{owner}");
+    }
     assert!(described_rows().len() > 30);
 }
