@@ -512,3 +512,32 @@ fn run(arguments: &[&str]) -> Result<String, String> {
         false => Err(text(&done.stderr)),
     }
 }
+
+#[test]
+fn an_organization_makes_it_the_rule_that_what_is_needed_is_not_deleted() {
+    let owner = plain().organization("rest-needed");
+    let basic = Credential::basic("rest-needed-owner", owner.secret());
+    let package = Package {
+        login: "rest-needed".to_owned(),
+        repo: Repo::new(plain(), "rest-needed/app", basic),
+        owner: owner.clone(),
+        versions: "/orgs/rest-needed/packages/container/app/versions".to_owned(),
+    };
+    let (parent, children) = built(&package, Some("1"), "needed");
+    let id = package.id(&children[0]);
+    let rule = |refuse: bool| {
+        let settings = json!({ "refuse_needed_deletes": refuse });
+        let patch = plain().api("PATCH", "/orgs/rest-needed/settings/packages");
+        patch.signed(&owner).json(&settings).send().expect(200);
+    };
+    rule(true);
+    let refused = package.delete(id, "").expect(422);
+    assert!(refused.text().contains(&parent.digest), "{refused:?}");
+    assert!(package.names("").contains(&children[0].digest));
+    // Who says what they want is not held to what they did not say.
+    package.delete(id, "?needed=refuse").expect(409);
+    package.delete(id, "?needed=withdraw").expect(204);
+    assert!(package.is_served(&children[0]));
+    rule(false);
+    package.delete(package.id(&children[1]), "").expect(204);
+}
