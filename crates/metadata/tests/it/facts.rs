@@ -15,8 +15,8 @@ use naru_model::policy::{self, Caller};
 use naru_model::{
     AccountId, AccountKind, Credential, OrganizationRole, PackageId, PackagePath,
     PackagePermission, PackageState, PackageType, Principal, RegistryMode, RepositoryId,
-    RepositoryPermission, RepositoryRole, Role, TeamPermission, TeamPrivacy, TeamRole, TokenId,
-    Transport, Visibility, WorkflowPackages,
+    RepositoryPath, RepositoryPermission, RepositoryRole, Role, TeamPermission, TeamPrivacy,
+    TeamRole, TokenId, Transport, Visibility, WorkflowPackages,
 };
 
 on_both!(
@@ -621,6 +621,17 @@ async fn lists_of_repositories_show_exactly_what_may_be_seen(home: Home) {
                 }
             }
             assert_eq!(listed, visible, "world {seed}, {principal:?}");
+            let among = repository_lists::among(&mut tx, principal, &world.repositories).await;
+            let among = among.unwrap().into_iter().map(|row| row.repository.id);
+            assert_eq!(
+                among.collect::<BTreeSet<_>>(),
+                visible,
+                "world {seed}, {principal:?}"
+            );
+            for (path, facts) in facts_of_all(&mut tx, principal, &world.repositories).await {
+                let alone = grants::repository_facts(&mut tx, principal, &path).await;
+                assert_eq!(facts, alone.unwrap(), "world {seed}, {principal:?}, {path}");
+            }
             shown += visible.len();
             withheld += world.repositories.len() - visible.len();
         }
@@ -629,6 +640,22 @@ async fn lists_of_repositories_show_exactly_what_may_be_seen(home: Home) {
         shown > 200 && withheld > 200,
         "{shown} shown, {withheld} withheld"
     );
+}
+
+/// The facts of those repositories that are there, read together.
+async fn facts_of_all(
+    tx: &mut Conn,
+    principal: &Principal,
+    repositories: &[RepositoryId],
+) -> Vec<(RepositoryPath, policy::RepositoryFacts)> {
+    let found = grants::facts_of_repositories(tx, principal, repositories).await;
+    let (found, mut there) = (found.unwrap(), 0);
+    for repository in repositories {
+        let path = repositories::path(tx, *repository).await.unwrap();
+        there += usize::from(path.is_some());
+    }
+    assert_eq!(found.len(), there);
+    found
 }
 
 /// What the policy says of seeing a repository that is not deleted.
@@ -653,12 +680,20 @@ async fn lists_of_teams_show_exactly_what_may_be_seen(home: Home) {
             for (login, organization) in ["octo", "other"].iter().zip(&world.owners[1..]) {
                 let first = Cursor::first(100);
                 let page = team_trees::visible(&mut tx, *organization, principal, first).await;
-                let listed: Vec<_> = page
-                    .unwrap()
-                    .items
-                    .into_iter()
-                    .map(|team| team.slug)
-                    .collect();
+                let teams = page.unwrap().items;
+                let mut ids = Vec::new();
+                for slug in ["core", "docs"] {
+                    let team = teams::find(&mut tx, *organization, &slug.parse().unwrap()).await;
+                    ids.extend(team.unwrap().map(|team| team.id));
+                }
+                let among = team_trees::among(&mut tx, principal, &ids).await.unwrap();
+                let seen: BTreeSet<_> = teams.iter().map(|team| team.id).collect();
+                assert_eq!(
+                    seen,
+                    among.into_iter().collect(),
+                    "world {seed}, {principal:?}"
+                );
+                let listed: Vec<_> = teams.into_iter().map(|team| team.slug).collect();
                 for slug in ["core", "docs"] {
                     let slug = slug.parse().unwrap();
                     let facts = grants::team_facts(&mut tx, principal, &name(login), &slug).await;
@@ -745,6 +780,9 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
         grants::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9)).await;
     assert_eq!(page.unwrap().items, []);
     let twin = package(&mut tx, cat, PackageType::Container, "app/image1").await;
+    let page =
+        grants::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9)).await;
+    assert_eq!(page.unwrap().items, [], "it is not published");
     packages::publish(&mut tx, twin, at(4)).await.unwrap();
     for (filter, count) in [(legacy, 1), (public, 1), (conflicting, 1)] {
         let page = grants::visible_packages(&mut tx, &session(cat), filter, Cursor::first(9)).await;
