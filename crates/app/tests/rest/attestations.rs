@@ -251,3 +251,41 @@ fn what_is_no_bundle_is_refused_with_the_field() {
         assert_eq!(answer.status, status, "{body}");
     }
 }
+
+#[test]
+fn attestations_in_a_users_repositories_are_listed_and_removed_in_every_way() {
+    let owner = plain().someone_with_all("attested-user");
+    let stranger = plain().someone_with_all("attested-user-stranger");
+    plain().naru(["repo", "create", "attested-user/app"]);
+    let base = "/users/attested-user/attestations";
+    let [one, two, three] = ["7", "8", "9"].map(digest);
+    let ids = [&one, &two, &three]
+        .map(|about| store(&owner, "attested-user/app", &bundle(about, PROVENANCE)));
+    let found = |who: &Credential| {
+        let body = json!({ "subject_digests": [one, two, three] });
+        let list = plain().api("POST", &format!("{base}/bulk-list"));
+        let list = list.signed(who).json(&body).send().expect(200).json();
+        let all = list["attestations_subject_digests"].as_object().unwrap();
+        all.values().filter(|found| !found.is_null()).count()
+    };
+    // The repository is private.
+    assert_eq!((found(&owner), found(&stranger)), (3, 0));
+    let remove = |who: &Credential, path: &str| {
+        let path = format!("{base}/{path}");
+        plain().api("DELETE", &path).signed(who).send()
+    };
+    let by_number = ids[0].to_string();
+    remove(&stranger, &by_number).expect(404);
+    remove(&owner, &by_number).expect(204);
+    assert_eq!(found(&owner), 2);
+    remove(&owner, &format!("digest/{two}")).expect(204);
+    assert_eq!(found(&owner), 1);
+    let request = |who: &Credential| {
+        let body = json!({ "attestation_ids": [ids[2]] });
+        let call = plain().api("POST", &format!("{base}/delete-request"));
+        call.signed(who).json(&body).send()
+    };
+    request(&stranger).expect(404);
+    request(&owner).expect(200);
+    assert_eq!(found(&owner), 0);
+}

@@ -33,6 +33,9 @@ fn what_is_stored_is_reported_for_nothing() {
         get(path).expect(200).json()["usageItems"],
         serde_json::json!([])
     );
+    let own = get("/users/billed-owner/settings/billing/usage").expect(200);
+    let own = own.json()["usageItems"][0].clone();
+    assert_eq!(own["quantity"], 0, "what the organization has is its own");
     let path = "/users/billed-owner/settings/billing/usage/summary";
     assert_eq!(get(path).expect(200).json()["user"], "billed-owner");
 }

@@ -33,6 +33,7 @@ mod billing;
 mod cleanup;
 mod contract;
 mod coverage;
+mod forms;
 mod graphql;
 mod hidden;
 #[allow(

@@ -259,3 +259,22 @@ fn a_deleted_organization_is_out_of_reach_and_can_be_restored_by_an_administrato
     get("/repos/gone-org/app", &owner).expect(200);
     restore(&admin).expect(404);
 }
+
+#[test]
+fn a_member_who_shows_it_is_listed_to_everybody_until_they_are_removed() {
+    let owner = plain().organization("shown-org");
+    let member = plain().someone_with_all("shown-org-member");
+    let stranger = plain().someone_with_all("shown-org-stranger");
+    let membership = "/orgs/shown-org/memberships/shown-org-member";
+    put(membership, &owner, &json!({})).expect(200);
+    let shown = || logins(&get("/orgs/shown-org/public_members", &stranger).expect(200));
+    assert_eq!(shown(), [""; 0]);
+    let public = "/orgs/shown-org/public_members/shown-org-member";
+    put(public, &member, &json!({})).expect(204);
+    assert_eq!(shown(), ["shown-org-member"]);
+    let one = "/orgs/shown-org/members/shown-org-member";
+    delete(one, &stranger).expect(403);
+    delete(one, &owner).expect(204);
+    assert_eq!(shown(), [""; 0]);
+    get(one, &owner).expect(404);
+}

@@ -367,3 +367,28 @@ fn collaborators_come_and_go_at_once() {
         .json();
     assert_eq!(level["permission"], "none");
 }
+
+#[test]
+fn repositories_of_an_organization_are_listed_and_deleted_by_number() {
+    let owner = plain().organization("numbered-org");
+    let stranger = plain().someone_with_all("numbered-org-stranger");
+    for (name, visibility) in [("open", "public"), ("closed", "private")] {
+        let path = format!("numbered-org/{name}");
+        plain().naru(["repo", "create", &path, "--visibility", visibility]);
+    }
+    let listed =
+        |who: &Credential| names(&get("/orgs/numbered-org/repos?sort=full_name", who).expect(200));
+    assert_eq!(listed(&owner), ["closed", "open"]);
+    assert_eq!(listed(&stranger), ["open"]);
+    let number = |name: &str| {
+        let path = format!("/repos/numbered-org/{name}");
+        let id = get(&path, &owner).expect(200).json()["id"].clone();
+        format!("/repositories/{id}")
+    };
+    let (open, closed) = (number("open"), number("closed"));
+    delete(&closed, &stranger).expect(404);
+    delete(&open, &stranger).expect(403);
+    delete(&open, &owner).expect(204);
+    get(&open, &owner).expect(404);
+    assert_eq!(listed(&owner), ["closed"]);
+}

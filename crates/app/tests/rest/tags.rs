@@ -271,6 +271,13 @@ fn an_organizations_rules_are_its_owners_and_bind_its_packages() {
         send(&owner, "GET", rules, None).expect(200).json(),
         json!([rule])
     );
+    let one = format!("{rules}/{}", rule["id"]);
+    assert_eq!(send(&owner, "GET", &one, None).expect(200).json(), rule);
+    send(&member, "GET", &one, None).expect(403);
+    let change = Some(json!({ "description": "releases" }));
+    send(&member, "PATCH", &one, change.clone()).expect(403);
+    let rule = send(&owner, "PATCH", &one, change).expect(200).json();
+    assert_eq!(rule["description"], "releases");
     push("rule-org", &member, "app", "v1");
     let listed = "/orgs/rule-org/packages/container/app/tag-rules";
     assert_eq!(

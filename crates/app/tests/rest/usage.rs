@@ -103,3 +103,26 @@ fn quotas_are_for_administrators_of_the_instance() {
         .send()
         .expect(401);
 }
+
+#[test]
+fn usage_of_an_organization_is_for_its_owners_and_a_quota_for_administrators() {
+    let admin = administrator("usage-admin");
+    let owner = plain().organization("usage-org");
+    let stranger = plain().someone_with_all("usage-stranger");
+    crate::package::push("usage-org", &owner, "app", "1");
+    let get = |who: &Credential, path: &str| plain().api("GET", path).signed(who).send();
+    let usage = "/orgs/usage-org/settings/packages/usage";
+    let used = get(&owner, usage).expect(200).json();
+    assert_eq!(
+        (&used["login"], &used["versions"]),
+        (&"usage-org".into(), &1.into())
+    );
+    get(&stranger, usage).expect(403);
+    let quota = "/enterprise/settings/packages/quotas/usage-org";
+    assert_eq!(get(&admin, quota).expect(200).json(), used);
+    get(&owner, quota).expect(403);
+    let settings = get(&admin, "/enterprise/settings/packages")
+        .expect(200)
+        .json();
+    assert_eq!(settings["registries"]["container"], "enabled");
+}

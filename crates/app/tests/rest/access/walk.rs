@@ -75,7 +75,7 @@ fn an_organizations_packages_are_for_whom_they_are_by_rest() {
 
 #[test]
 fn a_persons_packages_are_for_whom_they_are_by_rest() {
-    assert!(walk(Realm::Person) > 3_000);
+    assert!(walk(Realm::Person) > 5_000);
 }
 
 #[test]
