@@ -150,6 +150,8 @@ fn options(url: &SecretString, settings: &DatabaseSettings) -> Result<PgConnectO
             // A process that stands still must not hold locks for ever.
             ("idle_in_transaction_session_timeout", "30000"),
             ("default_transaction_isolation", "read committed"),
+            // Compiling a plan takes longer than any of our statements.
+            ("jit", "off"),
         ])
         .disable_statement_logging())
 }
