@@ -94,11 +94,40 @@ macro_rules! join_followed_repository {
     };
 }
 
-/// Who may read the package `p` without a role, `r` being the repository it follows.
+/// Something of the repository `y` whose name is the beginning of that of the package `p`, which
+/// only a package of the legacy registry follows; see [`join_followed_repository`].
+macro_rules! legacy_repository {
+    ($column:literal) => {
+        concat!(
+            "(SELECT y.",
+            $column,
+            " FROM repositories y
+                WHERE y.owner_id = p.owner_id AND y.deleted_at IS NULL AND y.name_key =
+                    rtrim(rtrim(p.name, replace(p.name, '/', '')), '/'))"
+        )
+    };
+}
+
+/// The number of the repository that the package `p` follows, deleted or not: for lists, which pass
+/// over many packages, cheaper than [`join_followed_repository`].
+macro_rules! followed_repository {
+    () => {
+        concat!(
+            "CASE p.package_type WHEN 'container' THEN p.repository_id ELSE ",
+            legacy_repository!("id"),
+            " END"
+        )
+    };
+}
+
+/// Who may read the package `p` without a role; on the legacy registry as its repository says.
 macro_rules! effective_visibility {
     () => {
-        "CASE p.package_type WHEN 'container' THEN p.visibility
-            ELSE COALESCE(r.visibility, 'private') END"
+        concat!(
+            "CASE p.package_type WHEN 'container' THEN p.visibility ELSE COALESCE(",
+            legacy_repository!("visibility"),
+            ", 'private') END"
+        )
     };
 }
 
@@ -117,25 +146,27 @@ macro_rules! listed_columns {
     };
 }
 
-/// Whether the registry of the package `p` is open at all.
+/// Whether the registry of the package `p` is open at all. The list of the others is made once for
+/// all packages: behind `registry.` stands the type.
 macro_rules! registry_is_open {
     () => {
-        "NOT EXISTS (SELECT 1 FROM instance i
-                WHERE i.key = 'registry.' || p.package_type AND i.value = 'disabled')"
+        "p.package_type NOT IN (SELECT substr(i.key, 10) FROM instance i
+                WHERE i.key IN ('registry.container', 'registry.docker')
+                    AND i.value = 'disabled')"
     };
 }
 
 /// Whether the registry of the package `p` is neither closed nor read-only.
 macro_rules! registry_takes_changes {
     () => {
-        "NOT EXISTS (SELECT 1 FROM instance i
-                WHERE i.key = 'registry.' || p.package_type AND i.value <> 'enabled')"
+        "p.package_type NOT IN (SELECT substr(i.key, 10) FROM instance i
+                WHERE i.key IN ('registry.container', 'registry.docker')
+                    AND i.value <> 'enabled')"
     };
 }
 
 /// Whether nobody in particular may read the package `p`: what `decide_package` says of reading.
-/// `$1`, the caller, is null. This and its like stand behind [`join_followed_repository`], with the
-/// owner `o`.
+/// `$1`, the caller, is null. This and its like stand behind the owner `o`.
 macro_rules! readable_by_anybody {
     () => {
         concat!(
@@ -146,7 +177,34 @@ macro_rules! readable_by_anybody {
     };
 }
 
-/// Whether the user `$1` may read the package `p`.
+/// What a grant in one of these tables gives a user, in person or by a team: a list that is made
+/// once, however many packages or repositories are looked at.
+macro_rules! granted_to_user {
+    ($user:literal, $column:literal, $users:literal, $teams:literal) => {
+        concat!(
+            "(SELECT g.",
+            $column,
+            " FROM ",
+            $users,
+            " g WHERE g.user_id = ",
+            $user,
+            " UNION ALL SELECT g.",
+            $column,
+            " FROM (SELECT tm.team_id FROM team_members tm WHERE tm.user_id = ",
+            $user,
+            " UNION SELECT ta.ancestor_id FROM team_members tm
+                        JOIN team_ancestors ta ON ta.team_id = tm.team_id
+                    WHERE tm.user_id = ",
+            $user,
+            ") mine JOIN ",
+            $teams,
+            " g ON g.team_id = mine.team_id)"
+        )
+    };
+}
+
+/// Whether the user `$1` may read the package `p`. What does not depend on the package stands in
+/// subqueries that are answered once, and what most packages are decided by comes first.
 macro_rules! readable_by_user {
     () => {
         concat!(
@@ -154,27 +212,30 @@ macro_rules! readable_by_user {
             "
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $1 AND u.kind = 'user'
                 AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
-            AND (CASE p.package_type WHEN 'container' THEN p.visibility
-                    ELSE COALESCE(r.visibility, 'private') END <> 'private'
-                OR (o.kind = 'user' AND o.id = $1)
-                OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
-                    WHERE m.organization_id = o.id AND m.user_id = $1 AND m.role = 'owner'))
+            AND (p.owner_id = $1
+                OR p.owner_id IN (SELECT m.organization_id FROM organization_members m
+                    WHERE m.user_id = $1 AND m.role = 'owner')
+                OR ",
+            effective_visibility!(),
+            " <> 'private'
                 OR (p.package_type = 'container'
-                    AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
-                        WHERE m.organization_id = o.id AND m.user_id = $1))
-                    AND (EXISTS (SELECT 1 FROM package_users g
-                            WHERE g.package_id = p.id AND g.user_id = $1)
-                        OR EXISTS (SELECT 1 FROM package_teams g
-                            WHERE g.package_id = p.id AND ",
-            in_team!("g.team_id", "$1"),
-            ")))
+                    AND (o.kind = 'user' OR p.owner_id IN (SELECT m.organization_id
+                        FROM organization_members m WHERE m.user_id = $1))
+                    AND p.id IN ",
+            granted_to_user!("$1", "package_id", "package_users", "package_teams"),
+            ")
                 OR ((p.package_type = 'docker' OR p.inherit_access = 1)
-                    AND (EXISTS (SELECT 1 FROM repository_users c
-                            WHERE c.repository_id = r.id AND c.user_id = $1)
-                        OR EXISTS (SELECT 1 FROM repository_teams c
-                            WHERE c.repository_id = r.id AND ",
-            in_team!("c.team_id", "$1"),
-            "))))"
+                    AND ",
+            followed_repository!(),
+            " IN ",
+            granted_to_user!(
+                "$1",
+                "repository_id",
+                "repository_users",
+                "repository_teams"
+            ),
+            " AND (p.package_type = 'docker' OR (SELECT r.deleted_at IS NULL
+                        FROM repositories r WHERE r.id = p.repository_id))))"
         )
     };
 }
@@ -188,9 +249,12 @@ macro_rules! readable_by_workflow {
             AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
                 WHERE w.id = $1 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
                     AND wo.suspended_at IS NULL
-                    AND (CASE p.package_type WHEN 'container' THEN p.visibility
-                            ELSE COALESCE(r.visibility, 'private') END <> 'private'
-                        OR (p.package_type = 'docker' AND r.id = w.id)
+                    AND (",
+            effective_visibility!(),
+            " <> 'private'
+                        OR (p.package_type = 'docker' AND ",
+            legacy_repository!("id"),
+            " = w.id)
                         OR (p.package_type = 'container' AND w.owner_id = p.owner_id
                             AND EXISTS (SELECT 1 FROM package_repositories g
                                 WHERE g.package_id = p.id AND g.repository_id = w.id))))"
@@ -206,22 +270,36 @@ macro_rules! readable_by_system {
 }
 
 pub(crate) use {
-    effective_visibility, join_followed_repository, listed_columns, readable_by_anybody,
-    readable_by_system, readable_by_user, readable_by_workflow, registry_is_open,
+    effective_visibility, followed_repository, granted_to_user, join_followed_repository,
+    legacy_repository, listed_columns, readable_by_anybody, readable_by_system, readable_by_user,
+    readable_by_workflow, registry_is_open,
 };
+
+/// A page of packages: first the numbers of those on it, as the rest says, in this order; only then
+/// what is shown of each, so that those which are passed over cost nothing but their numbers.
+macro_rules! page_of_packages {
+    ($order:literal, $($numbers:expr),+ $(,)?) => {
+        concat!(
+            "SELECT ",
+            listed_columns!(),
+            " FROM (",
+            $($numbers,)+
+            ") page CROSS JOIN packages p WHERE p.id = page.page_id ORDER BY ",
+            $order
+        )
+    };
+}
 
 /// The packages of account `$2`, live, of type `$3` and visibility `$4` if given, below number
 /// `$5`, at most `$6` after the first `$7`; `visible` is the rest of the condition, about the caller
 /// `$1`.
 macro_rules! visible {
     ($visible:expr) => {
-        concat!(
-            "SELECT ",
-            listed_columns!(),
-            " FROM packages p JOIN accounts o ON o.id = p.owner_id
-            ",
-            join_followed_repository!(),
-            "WHERE p.owner_id = $2 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
+        page_of_packages!(
+            "p.id DESC",
+            "SELECT p.id AS page_id FROM accounts o CROSS JOIN packages p
+            WHERE o.id = $2 AND p.owner_id = $2
+            AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
             AND (CAST($3 AS {{TEXT}}) IS NULL OR p.package_type = $3)
             AND (CAST($4 AS {{TEXT}}) IS NULL OR $4 = ",
             effective_visibility!(),
@@ -255,10 +333,9 @@ macro_rules! conflicting {
 /// first; `restorable` is the rest of the condition.
 macro_rules! deleted {
     ($restorable:expr) => {
-        concat!(
-            "SELECT ",
-            listed_columns!(),
-            " FROM packages p JOIN accounts o ON o.id = p.owner_id
+        page_of_packages!(
+            "p.deleted_at DESC, p.id DESC",
+            "SELECT p.id AS page_id FROM packages p JOIN accounts o ON o.id = p.owner_id
             ",
             join_followed_repository!(),
             "WHERE p.owner_id = $1 AND p.deleted_at >= $2 AND p.published_at IS NOT NULL AND ",
@@ -366,8 +443,7 @@ statements! {
                                 WHERE g.package_id = p.id AND g.repository_id = w.id
                                     AND g.role = 'admin'))))"));
     RESTORABLE_BY_SYSTEM = deleted!("1 = 1");
-    LISTED = concat!("SELECT ", listed_columns!(), " FROM packages p
-            ", join_followed_repository!(), "WHERE p.id = $1");
+    LISTED = concat!("SELECT ", listed_columns!(), " FROM packages p WHERE p.id = $1");
 
     PUT_USER = "INSERT INTO package_users (package_id, user_id, role, created_at)
         VALUES ($1, $2, $3, $4)

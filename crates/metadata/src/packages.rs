@@ -93,9 +93,10 @@ statements! {
         WHERE deleted_at IS NULL AND published_at IS NOT NULL AND id > $1
         ORDER BY id LIMIT $2";
     CATALOG = "SELECT p.package_type, a.login, p.name
-        FROM packages p JOIN accounts a ON a.id = p.owner_id
-        WHERE p.package_type = $1 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
-          AND (a.login_key, p.name) > ($2, $3)
+        FROM accounts a CROSS JOIN packages p
+        WHERE a.login_key >= $2 AND p.owner_id = a.id
+          AND p.package_type = $1 AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
+          AND (a.login_key > $2 OR p.name > $3)
         ORDER BY a.login_key, p.name LIMIT $4";
     SET_VISIBILITY = "UPDATE packages SET visibility = $2, updated_at = $3 WHERE id = $1";
     LINK_REPOSITORY = "UPDATE packages SET repository_id = $2, inherit_access = $3,
@@ -127,7 +128,9 @@ statements! {
           AND EXISTS (SELECT 1 FROM packages p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)";
     BIN_VERSIONS = "UPDATE versions SET deleted_at = $2 WHERE package_id = $1 AND deleted_at IS NULL";
     EMPTY = "SELECT id FROM packages p
-        WHERE ((p.deleted_at IS NOT NULL AND p.deleted_at < $1) OR p.published_at IS NULL)
+        WHERE p.id IN (SELECT x.id FROM packages x
+                WHERE x.deleted_at IS NOT NULL AND x.deleted_at < $1
+                UNION SELECT y.id FROM packages y WHERE y.published_at IS NULL)
           AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.package_id = p.id)
           AND NOT EXISTS (SELECT 1 FROM links l WHERE l.package_id = p.id)
           AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.package_id = p.id)

@@ -9,7 +9,7 @@ use naru_model::{
 
 use crate::db::{Arg, Conn, FromRow, Row, Statement, statements};
 use crate::error::Result;
-use crate::grants::{rank, repository_role_columns};
+use crate::grants::{granted_to_user, rank, repository_role_columns};
 use crate::page::{BothWays, Cursor, Edge, Page};
 use crate::repositories::repository_columns;
 use crate::teams::in_team;
@@ -122,20 +122,24 @@ macro_rules! seen {
             OR (EXISTS (SELECT 1 FROM accounts u WHERE u.id = $2 AND u.kind = 'user'
                     AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
                 AND (r.visibility <> 'private' OR r.owner_id = $2
-                OR EXISTS (SELECT 1 FROM organization_members m
-                    WHERE m.organization_id = r.owner_id AND m.user_id = $2 AND m.role = 'owner')
-                OR EXISTS (SELECT 1 FROM repository_users c
-                    WHERE c.repository_id = r.id AND c.user_id = $2)
-                OR EXISTS (SELECT 1 FROM repository_teams c WHERE c.repository_id = r.id AND ",
-            in_team!("c.team_id", "$2"),
-            "))))"
+                OR r.owner_id IN (SELECT m.organization_id FROM organization_members m
+                    WHERE m.user_id = $2 AND m.role = 'owner')
+                OR r.id IN ",
+            granted_to_user!(
+                "$2",
+                "repository_id",
+                "repository_users",
+                "repository_teams"
+            ),
+            ")))"
         )
     };
 }
 
-/// The repositories of account `$5`.
-macro_rules! of_owner {
-    ($order:literal) => {
+/// A page of repositories: first the numbers of those on it, as the rest says, in this order; only
+/// then what is shown of each, so that those which are passed over cost nothing but their numbers.
+macro_rules! page_of_repositories {
+    ($order:literal, $($numbers:expr),+ $(,)?) => {
         concat!(
             "SELECT ",
             repository_columns!(),
@@ -143,7 +147,21 @@ macro_rules! of_owner {
             repository_role_columns!(),
             ", ",
             pushed_at_column!(),
-            " FROM repositories r
+            " FROM (",
+            $($numbers,)+
+            ") page CROSS JOIN repositories r JOIN accounts o ON o.id = r.owner_id
+            WHERE r.id = page.page_id ORDER BY ",
+            $order
+        )
+    };
+}
+
+/// The repositories of account `$5`.
+macro_rules! of_owner {
+    ($order:literal) => {
+        page_of_repositories!(
+            $order,
+            "SELECT r.id AS page_id FROM repositories r
             WHERE r.owner_id = $5 AND r.deleted_at IS NULL AND ",
             shown!(),
             " AND ",
@@ -159,21 +177,18 @@ macro_rules! of_owner {
 /// after `$6` and before `$7`.
 macro_rules! of_user {
     ($order:literal) => {
-        concat!(
-            "SELECT ",
-            repository_columns!(),
-            ", ",
-            repository_role_columns!(),
-            ", ",
-            pushed_at_column!(),
-            " FROM repositories r JOIN accounts o ON o.id = r.owner_id
+        page_of_repositories!(
+            $order,
+            "SELECT r.id AS page_id FROM repositories r JOIN accounts o ON o.id = r.owner_id
             WHERE r.deleted_at IS NULL AND o.deleted_at IS NULL AND r.id IN (
-                SELECT x.id FROM repositories x WHERE $3 = 1 AND x.owner_id = $2
+                SELECT own.id FROM repositories own
+                    WHERE $3 = 1 AND own.owner_id = $2 AND own.deleted_at IS NULL
                 UNION SELECT x.repository_id FROM repository_users x
                     WHERE $4 = 1 AND x.user_id = $2
-                UNION SELECT x.id FROM organization_members m
-                        JOIN repositories x ON x.owner_id = m.organization_id
+                UNION SELECT own.id FROM organization_members m
+                        JOIN repositories own ON own.owner_id = m.organization_id
                     WHERE $5 = 1 AND m.user_id = $2 AND m.role = 'owner'
+                        AND own.deleted_at IS NULL
                 UNION SELECT x.repository_id FROM team_members tm
                         JOIN repository_teams x ON x.team_id = tm.team_id
                     WHERE $5 = 1 AND tm.user_id = $2

@@ -14,11 +14,10 @@ use naru_model::{AccountId, PackageId, PackageName, Principal, RepositoryId, Vis
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
 use crate::grants::{
-    ListedPackage, caller_number, effective_visibility, join_followed_repository, listed_columns,
-    readable_by_anybody, readable_by_system, readable_by_user, readable_by_workflow,
-    registry_is_open,
+    ListedPackage, caller_number, effective_visibility, followed_repository, granted_to_user,
+    join_followed_repository, legacy_repository, listed_columns, readable_by_anybody,
+    readable_by_system, readable_by_user, readable_by_workflow, registry_is_open,
 };
-use crate::teams::in_team;
 
 /// To whom a package may be shown by what it is, as the index has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,9 +122,7 @@ macro_rules! readable_among {
     ($readable:expr) => {
         concat!(
             "SELECT p.id, p.name FROM packages p JOIN accounts o ON o.id = p.owner_id
-            ",
-            join_followed_repository!(),
-            "WHERE p.id {{IN $2}} AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
+            WHERE p.id {{IN $2}} AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
                 AND o.deleted_at IS NULL
                 AND (CAST($3 AS {{TEXT}}) IS NULL OR $3 = ",
             effective_visibility!(),
@@ -180,20 +177,22 @@ statements! {
                 JOIN team_ancestors ta ON ta.team_id = tm.team_id WHERE tm.user_id = $1)
         SELECT x.id FROM
             (SELECT g.package_id AS id FROM package_users g WHERE g.user_id = $1
-             UNION SELECT g.package_id FROM mine JOIN package_teams g ON g.team_id = mine.team_id
+             UNION SELECT g.package_id FROM mine CROSS JOIN package_teams g
+                WHERE g.team_id = mine.team_id
              UNION SELECT p.id FROM repository_users c
                 JOIN packages p ON p.repository_id = c.repository_id WHERE c.user_id = $1
-             UNION SELECT p.id FROM mine JOIN repository_teams c ON c.team_id = mine.team_id
-                JOIN packages p ON p.repository_id = c.repository_id
+             UNION SELECT p.id FROM mine CROSS JOIN repository_teams c CROSS JOIN packages p
+                WHERE c.team_id = mine.team_id AND p.repository_id = c.repository_id
              UNION SELECT p.id FROM repository_users c
                 JOIN repositories y ON y.id = c.repository_id
                 JOIN packages p ON p.owner_id = y.owner_id AND p.package_type = 'docker'
                     AND p.deleted_at IS NULL
                     AND p.name > y.name_key || '/' AND p.name < y.name_key || '0'
                 WHERE c.user_id = $1
-             UNION SELECT p.id FROM mine JOIN repository_teams c ON c.team_id = mine.team_id
-                JOIN repositories y ON y.id = c.repository_id
-                JOIN packages p ON p.owner_id = y.owner_id AND p.package_type = 'docker'
+             UNION SELECT p.id FROM mine CROSS JOIN repository_teams c CROSS JOIN repositories y
+                    CROSS JOIN packages p
+                WHERE c.team_id = mine.team_id AND y.id = c.repository_id
+                    AND p.owner_id = y.owner_id AND p.package_type = 'docker'
                     AND p.deleted_at IS NULL
                     AND p.name > y.name_key || '/' AND p.name < y.name_key || '0'
                 ) x
@@ -217,8 +216,7 @@ statements! {
     READABLE_BY_USER = readable_among!(readable_by_user!());
     READABLE_BY_WORKFLOW = readable_among!(readable_by_workflow!());
     READABLE_BY_SYSTEM = readable_among!(readable_by_system!());
-    FETCH = concat!("SELECT ", listed_columns!(), " FROM packages p
-            ", join_followed_repository!(), "WHERE p.id {{IN $1}}");
+    FETCH = concat!("SELECT ", listed_columns!(), " FROM packages p WHERE p.id {{IN $1}}");
 }
 
 /// Notes that the terms of a package are to be written anew. Part of every change that has an event

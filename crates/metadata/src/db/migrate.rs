@@ -64,6 +64,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "token lists",
         script: include_str!("../../migrations/0011_token_lists.sql"),
     },
+    Migration {
+        version: 12,
+        name: "list speed",
+        script: include_str!("../../migrations/0012_list_speed.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

@@ -40,21 +40,30 @@ impl Slice {
     }
 }
 
+/// A page of the versions of package `$1`, newest first: at most `$2` after the first `$3`, below
+/// `$4` and `$5`. First the numbers of those on it, which stand in the index; only then the rows.
+macro_rules! page_of_versions {
+    ($columns:expr, $which:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM (SELECT x.id AS page_id FROM versions x WHERE x.package_id = $1 AND ",
+            $which,
+            " AND (x.created_at, x.id) < ($4, $5)
+                ORDER BY x.created_at DESC, x.id DESC LIMIT $2 OFFSET $3) page
+                CROSS JOIN versions
+            WHERE id = page.page_id ORDER BY created_at DESC, id DESC"
+        )
+    };
+}
+
 statements! {
-    LISTED = concat!("SELECT ", columns!("CAST(NULL AS BIGINT) AS withdrawn_at"), "
-        FROM versions
-        WHERE package_id = $1 AND deleted_at IS NULL AND withdrawn_at IS NULL
-          AND (created_at, id) < ($4, $5)
-        ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
-    SERVED = concat!("SELECT ", columns!(), "
-        FROM versions
-        WHERE package_id = $1 AND deleted_at IS NULL AND (created_at, id) < ($4, $5)
-        ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
-    REMOVED = concat!("SELECT ", columns!(), "
-        FROM versions
-        WHERE package_id = $1 AND (deleted_at IS NOT NULL OR withdrawn_at IS NOT NULL)
-          AND (created_at, id) < ($4, $5)
-        ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
+    LISTED = page_of_versions!(
+        columns!("CAST(NULL AS BIGINT) AS withdrawn_at"),
+        "deleted_at IS NULL AND withdrawn_at IS NULL"
+    );
+    SERVED = page_of_versions!(columns!(), "deleted_at IS NULL");
+    REMOVED = page_of_versions!(columns!(), "(deleted_at IS NOT NULL OR withdrawn_at IS NOT NULL)");
     COUNT_LISTED = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM (SELECT 1 AS one FROM versions
         WHERE package_id = $1 AND deleted_at IS NULL AND withdrawn_at IS NULL LIMIT $2) AS few";
     COUNT_SERVED = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM (SELECT 1 AS one FROM versions

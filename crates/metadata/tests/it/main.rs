@@ -10,7 +10,6 @@
     reason = "a test may fail loudly, also in the helpers that clippy does not know as tests"
 )]
 
-mod account_plans;
 mod accounts;
 mod attestations;
 mod content;
@@ -19,6 +18,7 @@ mod group_commit;
 mod home;
 mod jobs;
 mod plans;
+mod scans;
 mod schema;
 mod seam;
 mod statements;

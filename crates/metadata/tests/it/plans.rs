@@ -100,9 +100,9 @@ async fn lists_of_versions_are_read_from_their_index_in_order(home: Home) {
     ] {
         let plan = plan(&mut conn, name, &page).await;
         assert!(plan.contains(index), "{name}:\n{plan}");
-        for sorted in ["Sort", "TEMP B-TREE"] {
-            assert!(!plan.contains(sorted), "{name}:\n{plan}");
-        }
+        // The page is put in order in the end; what it is cut from comes in order.
+        let is_sort = |line: &&str| line.contains("Sort  (") || line.contains("TEMP B-TREE");
+        assert!(plan.lines().filter(is_sort).count() <= 1, "{name}:\n{plan}");
     }
     for name in ["COUNT_LISTED", "COUNT_SERVED", "COUNT_REMOVED"] {
         let plan = plan(&mut conn, name, &[8.into(), 10_001.into()]).await;
