@@ -5,7 +5,7 @@
 //! looked at, as the vendor's search does; if there may be more, the answer says that it is
 //! incomplete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use naru_metadata::search::{self, Hit, Range, Reach};
 use naru_metadata::{Conn, accounts};
@@ -241,6 +241,7 @@ async fn owner(
 
 struct Candidates {
     packages: Vec<PackageId>,
+    known: HashSet<PackageId>,
     incomplete: bool,
 }
 
@@ -253,6 +254,7 @@ async fn candidates(
 ) -> Result<Candidates> {
     let mut found = Candidates {
         packages: Vec::new(),
+        known: HashSet::new(),
         incomplete: false,
     };
     let reaches = search::reaches(conn, principal).await?.into_iter();
@@ -296,12 +298,13 @@ impl Candidates {
             }
             packages = search::among(conn, &packages, condition).await?;
         }
-        packages.retain(|package| !self.packages.contains(package));
+        packages.retain(|package| !self.known.contains(package));
         let room = MOST - self.packages.len();
         if packages.len() > room {
             self.incomplete = true;
             packages.truncate(room);
         }
+        self.known.extend(&packages);
         self.packages.extend(packages);
         Ok(())
     }
