@@ -18,8 +18,8 @@ use moka::sync::Cache;
 use naru_metadata::{Conn, grants, packages, repositories};
 use naru_model::policy::{self, Birth, Decision, Grantee, Grounds, PackageFacts};
 use naru_model::{
-    AccountId, Moment, PackageId, PackagePath, PackagePermission, PackageType, Principal,
-    RepositoryId, Role, Visibility,
+    AccountId, InstanceSettings, Moment, PackageId, PackagePath, PackagePermission, PackageType,
+    Principal, RepositoryId, Role, Visibility,
 };
 
 use crate::error::{Error, Result};
@@ -118,9 +118,10 @@ impl PushTarget {
     }
 }
 
-/// Facts by caller and package, remembered briefly.
+/// Facts by caller and package, and which registries are open, remembered briefly.
 pub(crate) struct FactsCache {
     entries: Cache<FactsKey, (u64, Arc<PackageFacts>)>,
+    instance: Cache<(), (u64, InstanceSettings)>,
     epoch: AtomicU64,
 }
 
@@ -164,6 +165,7 @@ impl FactsCache {
             .build();
         Self {
             entries,
+            instance: Cache::builder().max_capacity(1).time_to_live(keep).build(),
             epoch: AtomicU64::new(0),
         }
     }
@@ -176,6 +178,17 @@ impl FactsCache {
     /// Differs from an earlier one if something was forgotten in between.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Which registries are open, if nothing was forgotten since that was asked.
+    pub(crate) fn instance(&self) -> Option<InstanceSettings> {
+        let (at, settings) = self.instance.get(&())?;
+        (at == self.epoch()).then_some(settings)
+    }
+
+    /// Remembers which registries are open; `epoch` is the one before it was asked.
+    pub(crate) fn remember_instance(&self, epoch: u64, settings: InstanceSettings) {
+        self.instance.insert((), (epoch, settings));
     }
 
     fn forget_one(&self, principal: &Principal, path: &PackagePath) {

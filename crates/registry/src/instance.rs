@@ -48,8 +48,7 @@ impl Registry {
     /// # Errors
     /// [`Error::NotFound`] for one that is disabled.
     pub async fn find_registry(&self, caller: &Caller, registry: PackageType) -> Result<()> {
-        let mut conn = self.db.read().await?;
-        let mode = instance::settings(&mut conn).await?.mode(registry);
+        let mode = self.registry_modes().await?.mode(registry);
         if mode == RegistryMode::Disabled && caller.principal != Principal::System {
             return Err(Error::NotFound {
                 what: "registry",
@@ -57,5 +56,16 @@ impl Registry {
             });
         }
         Ok(())
+    }
+
+    /// Which registries are open: every ping asks, so it is remembered as other facts are.
+    async fn registry_modes(&self) -> Result<InstanceSettings> {
+        if let Some(known) = self.facts_cache.instance() {
+            return Ok(known);
+        }
+        let epoch = self.facts_cache.epoch();
+        let settings = instance::settings(&mut self.db.read().await?).await?;
+        self.facts_cache.remember_instance(epoch, settings);
+        Ok(settings)
     }
 }

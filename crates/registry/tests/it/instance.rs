@@ -1,5 +1,6 @@
 //! Registries that administrators close.
 
+use naru_metadata::instance;
 use naru_model::policy::Refusal;
 use naru_model::{PackagePermission, PackageType, RegistryMode};
 use naru_registry::{Caller, Error};
@@ -87,4 +88,36 @@ async fn only_administrators_of_the_instance_open_and_close_registries() {
     assert!(matches!(refused, Err(Error::Refused(_))));
     let refused = registry.instance_settings(&octocat).await;
     assert!(matches!(refused, Err(Error::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_ping_remembers_which_registries_are_open_until_it_hears_of_a_change() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let registry = &world.registry;
+    let ping = async || {
+        registry
+            .find_registry(&octocat, PackageType::Container)
+            .await
+    };
+    ping().await.unwrap();
+    set(&world, RegistryMode::Disabled).await;
+    assert!(ping().await.is_err(), "its own change");
+    set(&world, RegistryMode::Enabled).await;
+    ping().await.unwrap();
+
+    let db = world.db().await;
+    let mut tx = db.write().await.unwrap();
+    let container = PackageType::Container;
+    instance::set_registry(&mut tx, container, RegistryMode::Disabled)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    // A shared database is asked again after a second, which may be over.
+    if !db.is_shared() {
+        ping().await.unwrap();
+    }
+    db.close().await;
+    registry.changed_elsewhere();
+    assert!(ping().await.is_err(), "another process's change");
 }
