@@ -11,12 +11,14 @@
 //! - [`stock`] is what lies in them, [`payload`] the bytes of it, [`upload`] pushes it.
 //! - [`client`] is the load generator.
 //! - [`statistics`] and [`report`] make the table; [`mod@say`] writes.
+//! - [`rest`] measures the REST API alone, on a registry with many packages.
 
 mod client;
 mod operations;
 mod payload;
 mod process;
 mod report;
+mod rest;
 mod run;
 mod say;
 mod servers;
@@ -30,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::run::{Outcome, Run};
 use crate::say::say;
@@ -45,8 +47,14 @@ const TMPFS: u64 = 0x0102_1994;
 ///
 /// Example: naru-bench --peer /usr/local/bin/registry --rounds 5 --json result.json
 #[derive(Parser)]
-#[command(name = "naru-bench", max_term_width = 100)]
+#[command(
+    name = "naru-bench",
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
 struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// The `naru` program; by default the one built beside this program.
     #[arg(long, value_name = "FILE")]
     naru: Option<PathBuf>,
@@ -76,8 +84,19 @@ struct Options {
     list: bool,
 }
 
+/// What is measured beside what registries have in common.
+#[derive(Subcommand)]
+enum Part {
+    Rest(rest::Options),
+}
+
 fn main() -> ExitCode {
-    match bench(&Options::parse()) {
+    let options = Options::parse();
+    let outcome = match &options.part {
+        None => bench(&options),
+        Some(Part::Rest(options)) => rest::bench(options),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -133,15 +152,7 @@ impl Options {
 
     /// The run that is asked for, after a look at the machine.
     fn run(&self) -> Result<Run> {
-        let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
-        let filesystem = rustix::fs::statfs(&directory)
-            .with_context(|| format!("no directory {}", directory.display()))?;
-        if u64::try_from(filesystem.f_type)? == TMPFS {
-            bail!(
-                "{} lies in memory: choose a disk with --directory",
-                directory.display()
-            );
-        }
+        let directory = on_disk(self.directory.as_deref())?;
         let peer = self
             .peer
             .as_deref()
@@ -172,8 +183,7 @@ impl Options {
     fn naru(&self) -> Result<PathBuf> {
         match (&self.naru, &self.peer) {
             (_, Some(peer)) if self.noise => Ok(peer.clone()),
-            (Some(file), _) => Ok(file.clone()),
-            (None, _) => Ok(std::env::current_exe()?.with_file_name("naru")),
+            (named, _) => naru_program(named.as_deref()),
         }
     }
 
@@ -197,6 +207,28 @@ impl Options {
             load.split(' ').next().unwrap_or_default(),
             self.rounds(),
         ))
+    }
+}
+
+/// The directory for the data: the system's, if none was named; it must be on a disk.
+fn on_disk(directory: Option<&Path>) -> Result<PathBuf> {
+    let directory = directory.map_or_else(std::env::temp_dir, Path::to_owned);
+    let filesystem = rustix::fs::statfs(&directory)
+        .with_context(|| format!("no directory {}", directory.display()))?;
+    if u64::try_from(filesystem.f_type)? == TMPFS {
+        bail!(
+            "{} lies in memory: choose a disk with --directory",
+            directory.display()
+        );
+    }
+    Ok(directory)
+}
+
+/// The program that was named, or the one built beside this program.
+fn naru_program(named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(file) => Ok(file.to_owned()),
+        None => Ok(std::env::current_exe()?.with_file_name("naru")),
     }
 }
 

@@ -31,6 +31,40 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 1000 / per_second))
 }
 
+/// The same of a server that has a process for each connection: of its first process, of those it
+/// has seen end, and of those that run.
+///
+/// # Errors
+/// The first process has ended.
+pub(crate) fn family_cpu_time(pid: u32) -> Result<Duration> {
+    let first = fs::read_to_string(format!("/proc/{pid}/stat")).context("the server has ended")?;
+    let ended: u64 = (15..=16).filter_map(|number| field(&first, number)).sum();
+    let mut sum = ticks(&first).unwrap_or(0) + ended;
+    for entry in fs::read_dir("/proc")?.flatten() {
+        // A process may end between the two looks.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        if field(&stat, 3) == Some(u64::from(pid)) {
+            sum += ticks(&stat).unwrap_or(0);
+        }
+    }
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_millis(sum * 1000 / per_second))
+}
+
+/// The process that has started this one.
+pub(crate) fn parent(pid: u32) -> Result<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("no such process here")?;
+    let parent = field(&stat, 3).context("/proc/PID/stat has another form")?;
+    Ok(u32::try_from(parent)?)
+}
+
+/// A number in `/proc/PID/stat`, counted from 0 as proc(5) counts from 1. The name of the program
+/// may hold anything, so fields are counted from its closing bracket.
+fn field(stat: &str, number: usize) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    fields.split(' ').nth(number.checked_sub(2)?)?.parse().ok()
+}
+
 /// The sum of the fields 14 and 15. The name of the program, field 2, may hold anything, so they
 /// are counted from its closing bracket.
 fn ticks(stat: &str) -> Option<u64> {
@@ -104,6 +138,15 @@ mod tests {
         let stat = "42 (a ) R b) S 1 42 42 0 -1 4194560 1 2 3 4 150 25 0 0 20 0 9 0 1 2 3";
         assert_eq!(ticks(stat), Some(175));
         assert_eq!(ticks("42 (naru)"), None);
+    }
+
+    #[test]
+    fn the_fields_of_a_process_are_counted_behind_its_name() {
+        let stat = "42 (a ) R b) S 7 42 42 0 -1 4194560 1 2 3 4 150 25 11 12 20 0 9 0 1 2 3";
+        assert_eq!(field(stat, 3), Some(7), "who started it");
+        assert_eq!((field(stat, 15), field(stat, 16)), (Some(11), Some(12)));
+        let pid = std::process::id();
+        assert!(family_cpu_time(parent(pid).unwrap()).is_ok());
     }
 
     #[test]

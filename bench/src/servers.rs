@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-pub(crate) use naru::{Account, token_in};
+pub(crate) use naru::{Account, SETTINGS, USER, token_in};
 
 /// How long a server may take to answer.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -60,9 +60,22 @@ impl Program {
     /// # Errors
     /// It ends at once, does not answer, or its account cannot be made.
     pub(crate) fn start(&self, parent: &Path) -> Result<Server> {
+        self.start_with(parent, |_| Ok(()))
+    }
+
+    /// The same, after `prepare` has put into its directory what it is to find there.
+    ///
+    /// # Errors
+    /// Those of `prepare`, and as for [`Program::start`].
+    pub(crate) fn start_with(
+        &self,
+        parent: &Path,
+        prepare: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Server> {
         let directory = tempfile::Builder::new()
             .prefix("naru-bench-")
             .tempdir_in(parent)?;
+        prepare(directory.path())?;
         let address = free_address()?;
         let (child, started_in) = self.spawn(directory.path(), address)?;
         let mut server = Server {
@@ -131,6 +144,30 @@ impl Server {
         }
     }
 
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// The program is not Naru, or refuses.
+    pub(crate) fn create_user(&self, login: &str) -> Result<()> {
+        naru::create_user(self.naru()?, self.directory.path(), login)
+    }
+
+    /// The header line with a new personal access token.
+    ///
+    /// # Errors
+    /// The program is not Naru, or refuses.
+    pub(crate) fn personal_token(&self, login: &str, scopes: &[&str]) -> Result<String> {
+        let token = naru::create_token(self.naru()?, self.directory.path(), login, scopes)?;
+        Ok(format!("Authorization: Bearer {token}\r\n"))
+    }
+
+    fn naru(&self) -> Result<&Path> {
+        match &self.program {
+            Program::Naru(binary) => Ok(binary),
+            Program::Distribution(_) => bail!("only Naru has accounts"),
+        }
+    }
+
     /// The last line of its log.
     pub(crate) fn last_words(&self) -> String {
         let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
@@ -142,7 +179,16 @@ impl Server {
     /// # Errors
     /// As for [`Program::start`].
     pub(crate) fn restart(&mut self) -> Result<()> {
+        self.restart_after(|_| Ok(()))
+    }
+
+    /// Ends the process, does something with its directory, and starts it again.
+    ///
+    /// # Errors
+    /// Those of `work`, and as for [`Program::start`].
+    pub(crate) fn restart_after(&mut self, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         end(&mut self.child);
+        work(self.directory.path())?;
         let (child, started_in) = self.program.spawn(self.directory.path(), self.address)?;
         self.child = child;
         self.started_in = started_in;

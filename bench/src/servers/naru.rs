@@ -15,7 +15,9 @@ use super::output_of;
 use crate::client::{Request, Want, ask};
 
 /// Who pushes and pulls; also the first part of every repository's name.
-const USER: &str = "bench";
+pub(crate) const USER: &str = "bench";
+/// The configuration file beside the data, where there is one.
+pub(crate) const SETTINGS: &str = "naru.toml";
 
 /// A user with a personal access token.
 #[derive(Clone, Debug)]
@@ -44,23 +46,41 @@ fn on_data(binary: &Path, directory: &Path, words: &[&str]) -> Command {
         .args(words)
         .arg("--data")
         .arg(directory.join("data"));
+    let settings = directory.join(SETTINGS);
+    if settings.exists() {
+        command.arg("--config").arg(settings);
+    }
     command
+}
+
+/// Makes a user on the machine, as an administrator would.
+pub(super) fn create_user(binary: &Path, directory: &Path, login: &str) -> Result<()> {
+    let words = ["user", "create", login, "--password-stdin"];
+    let create = on_data(binary, directory, &words);
+    output_of(create, &format!("{}\n", password()?)).context("creating the user")?;
+    Ok(())
+}
+
+/// Makes a personal access token on the machine.
+pub(super) fn create_token(
+    binary: &Path,
+    directory: &Path,
+    login: &str,
+    scopes: &[&str],
+) -> Result<String> {
+    let mut words = vec!["token", "create", login];
+    words.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
+    let token = output_of(on_data(binary, directory, &words), "").context("making a token")?;
+    Ok(token.trim().to_owned())
 }
 
 impl Account {
     /// Makes the user and a token on the machine, as an administrator would.
     pub(super) fn create(binary: &Path, directory: &Path, address: SocketAddr) -> Result<Self> {
-        let create = on_data(
-            binary,
-            directory,
-            &["user", "create", USER, "--password-stdin"],
-        );
-        output_of(create, &format!("{}\n", password()?)).context("creating the user")?;
-        let scopes = ["--scope", "write:packages", "--scope", "delete:packages"];
-        let mut words = vec!["token", "create", USER];
-        words.extend(scopes);
-        let token = output_of(on_data(binary, directory, &words), "").context("making a token")?;
-        let basic = BASE64.encode(format!("{USER}:{}", token.trim()));
+        create_user(binary, directory, USER)?;
+        let scopes = ["write:packages", "delete:packages"];
+        let token = create_token(binary, directory, USER, &scopes)?;
+        let basic = BASE64.encode(format!("{USER}:{token}"));
         Ok(Self {
             basic,
             endpoint: endpoint(address)?,

@@ -34,7 +34,6 @@ mod packages;
 mod purge;
 mod registry_tokens;
 mod repositories;
-mod scale;
 mod search;
 mod setup;
 mod statistics;
