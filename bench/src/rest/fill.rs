@@ -41,20 +41,19 @@ impl Database {
             return Ok(Self::Sqlite);
         };
         let name = format!("naru_bench_{}", std::process::id());
-        let database = Self::Postgres {
+        let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+        on_postgres(server, &[create])?;
+        Ok(Self::Postgres {
             server: server.to_owned(),
             name,
-        };
-        let create = format!("CREATE DATABASE {} TEMPLATE template0", database.name());
-        on_postgres(server, &[create])?;
-        Ok(database)
+        })
     }
 
     /// What the table calls it.
-    pub(super) fn name(&self) -> &str {
+    pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
-            Self::Postgres { name, .. } => name,
+            Self::Postgres { .. } => "PostgreSQL",
         }
     }
 
@@ -151,7 +150,7 @@ fn statements(stock: Stock, bytes: &str) -> Vec<String> {
         .replace("{zeros}", &"0".repeat(64))
         .replace("{content}", &" ".repeat(MANIFEST_LENGTH))
         .replace("{BYTES}", bytes);
-    let statements = text.split(";\n").map(str::trim);
+    let statements = text.split(';').map(str::trim);
     let statements = statements.filter(|statement| !statement.is_empty());
     statements.map(str::to_owned).collect()
 }
