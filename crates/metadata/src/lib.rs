@@ -93,6 +93,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         versions::STATEMENTS,
     ];
     let modules = modules.into_iter();
-    let below = versions::STATEMENTS_BELOW.iter().copied();
+    let below = usage::STATEMENTS_BELOW.iter();
+    let below = below.chain(versions::STATEMENTS_BELOW).copied();
     modules.chain(below).flatten().copied()
 }

@@ -7,11 +7,18 @@
 //! Owners and packages are walked in batches, by an index and in the order of digests, so that no
 //! statement is long however much there is.
 
+mod prices;
+
 use naru_model::{AccountId, Moment, PackageId, VersionId};
 use naru_oci::Digest;
 
-use crate::db::{Conn, FromRow, Row, statements};
+pub use prices::{brought_back, holds, served_blobs, served_manifests, uncounted};
+
+use crate::db::{Conn, FromRow, Row, Statement, statements};
 use crate::error::Result;
+
+/// The statements of the module below.
+pub(crate) const STATEMENTS_BELOW: &[&[&Statement]] = &[prices::STATEMENTS];
 
 /// What a link is held by, the strongest holder counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,17 +177,22 @@ impl FromRow for Member {
     }
 }
 
-/// Who holds the link `l`, in the package `p`.
+/// Who holds the link `l`, in the package `p`. What was uploaded anew while only the bin holds it
+/// can be read at the moment `$now`, and is pending as if nothing held it.
 macro_rules! held_column {
-    () => {
-        "CASE WHEN p.deleted_at IS NULL AND EXISTS
+    ($now:literal) => {
+        concat!(
+            "CASE WHEN p.deleted_at IS NULL AND EXISTS
                 (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
                  WHERE r.package_id = l.package_id AND r.digest = l.digest
                     AND v.deleted_at IS NULL) THEN CAST(2 AS BIGINT)
             WHEN EXISTS (SELECT 1 FROM version_blobs r
                  WHERE r.package_id = l.package_id AND r.digest = l.digest)
-                THEN CAST(1 AS BIGINT)
+                AND NOT (p.deleted_at IS NULL AND l.readable_until > ",
+            $now,
+            ") THEN CAST(1 AS BIGINT)
             ELSE CAST(0 AS BIGINT) END AS held"
+        )
     };
 }
 
@@ -202,7 +214,7 @@ statements! {
     ADOPT_LINKS = "UPDATE links SET owner_id =
             (SELECT p.owner_id FROM packages p WHERE p.id = links.package_id)
         WHERE owner_id = 0";
-    OWNER_LINKS = concat!("SELECT l.digest, l.package_id, b.size, ", held_column!(), "
+    OWNER_LINKS = concat!("SELECT l.digest, l.package_id, b.size, ", held_column!("$5"), "
         FROM links l JOIN blobs b ON b.digest = l.digest JOIN packages p ON p.id = l.package_id
         WHERE l.owner_id = $1 AND (l.digest, l.package_id) > ($2, $3)
         ORDER BY l.digest, l.package_id LIMIT $4");
@@ -211,7 +223,7 @@ statements! {
               ORDER BY x.id LIMIT $3) p
             LEFT JOIN versions v ON v.package_id = p.id
         GROUP BY p.id ORDER BY p.id");
-    PACKAGE_BLOBS = concat!("SELECT l.digest, b.size, ", held_column!(), ",
+    PACKAGE_BLOBS = concat!("SELECT l.digest, b.size, ", held_column!("$4"), ",
             CASE WHEN EXISTS (SELECT 1 FROM links o JOIN packages op ON op.id = o.package_id
                     JOIN version_blobs r ON r.package_id = o.package_id AND r.digest = o.digest
                     JOIN versions v ON v.id = r.version_id
@@ -256,13 +268,6 @@ statements! {
     CHARGE = "UPDATE account_usage SET pending = pending + $2, charged = charged + $2
         WHERE owner_id = $1
         RETURNING live, pending, bin, blobs, versions, charged, measured_at, measured_in";
-    HOLDS = "SELECT l.package_id FROM links l
-        WHERE l.owner_id = $1 AND l.digest = $2
-          AND ((l.lease_until > $3 AND l.lease_until < 9223372036854775807)
-               OR EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
-                          WHERE r.package_id = l.package_id AND r.digest = l.digest
-                            AND v.deleted_at IS NULL))
-        LIMIT 1";
 }
 
 /// Notes whose links are that an older program made beside this one. Returns how many there were.
@@ -282,10 +287,17 @@ pub async fn owner_links(
     owner: AccountId,
     after: Option<&OwnedLink>,
     limit: i64,
+    now: Moment,
 ) -> Result<Vec<OwnedLink>> {
     let digest = after.map_or("", |link| link.digest.as_str());
     let package = after.map_or(0, |link| link.package.get());
-    let args = [owner.into(), digest.into(), package.into(), limit.into()];
+    let args = [
+        owner.into(),
+        digest.into(),
+        package.into(),
+        limit.into(),
+        now.into(),
+    ];
     conn.all(OWNER_LINKS, &args).await
 }
 
@@ -316,8 +328,9 @@ pub async fn package_blobs(
     package: PackageId,
     after: &str,
     limit: i64,
+    now: Moment,
 ) -> Result<Vec<UsedBlob>> {
-    let args = [package.into(), after.into(), limit.into()];
+    let args = [package.into(), after.into(), limit.into(), now.into()];
     conn.all(PACKAGE_BLOBS, &args).await
 }
 
@@ -413,21 +426,6 @@ pub async fn put(conn: &mut Conn, owner: AccountId, usage: &AccountUsage) -> Res
 pub async fn charge(conn: &mut Conn, owner: AccountId, size: u64) -> Result<Option<AccountUsage>> {
     conn.optional(CHARGE, &[owner.into(), bytes(size).into()])
         .await
-}
-
-/// Whether any package of `owner` holds the blob otherwise than in the bin.
-///
-/// # Errors
-/// Those of the database.
-pub async fn holds(
-    conn: &mut Conn,
-    owner: AccountId,
-    digest: &Digest,
-    now: Moment,
-) -> Result<bool> {
-    let args = [owner.into(), digest.into(), now.into()];
-    let found: Option<PackageId> = conn.optional(HOLDS, &args).await?;
-    Ok(found.is_some())
 }
 
 fn bytes(count: u64) -> i64 {

@@ -111,7 +111,9 @@ impl Registry {
     ) -> Result<PushedManifest> {
         let parsed = self.parse(&put)?;
         let length = u64::try_from(parsed.content.len()).unwrap_or(u64::MAX);
-        self.admit_bytes(target, length).await?;
+        let named = parsed.manifest.required_blobs();
+        let named: Vec<&str> = named.iter().map(|blob| blob.digest.as_str()).collect();
+        self.admit_manifest(target, length, &named).await?;
         let tags = tags_of(&put);
         let source = match tags.is_empty() {
             true => None,
@@ -129,6 +131,8 @@ impl Registry {
             owner: target.owner(),
             package,
         };
+        let price = self.price_of_named(&mut tx, target.owner(), &named, now);
+        let price = length.saturating_add(price.await?);
         let version = self.store(&mut tx, caller, place, &parsed, now).await?;
         if !tags.is_empty() {
             let tagged = TaggedPackage::pushed(target, package);
@@ -145,7 +149,7 @@ impl Registry {
             };
             self.link_by_label(&mut tx, caller, &label, now).await?;
         }
-        self.charge_manifest(&mut tx, target, length).await?;
+        self.charge_within(&mut tx, target.into(), price).await?;
         let outdated = Outdated::manifests(package).and_access(published);
         self.commit(tx, outdated).await?;
         Ok(PushedManifest {

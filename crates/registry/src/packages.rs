@@ -240,11 +240,16 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller administered it; [`Error::NotFound`], also after 30 days;
-    /// [`Error::Exists`] when the name was taken meanwhile.
+    /// [`Error::Exists`] when the name was taken meanwhile; [`Error::QuotaExceeded`] when its owner
+    /// may not hold so much.
     pub async fn restore_package(&self, caller: &Caller, path: &PackagePath) -> Result<()> {
         let package = self
             .authorize(caller, path, PackagePermission::Restore)
             .await?;
+        let price = match self.measure_for_restore(&package).await? {
+            true => self.price_of_package(package.id()).await?,
+            false => 0,
+        };
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let found = packages::find(&mut tx, package.id())
@@ -268,6 +273,7 @@ impl Registry {
             Err(error) if packages::name_taken(&error) => return Err(taken(path)),
             Err(error) => return Err(error.into()),
         }
+        self.charge_return(&mut tx, &package, price).await?;
         let event = events::on_package(EventKind::PackageRestored, caller, &package, now);
         self.commit_access_change(tx, event.with("name", path))
             .await?;

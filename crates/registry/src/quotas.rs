@@ -3,7 +3,8 @@
 //! What counts is what is served and what is being uploaded, each blob once; the bin has a limit of
 //! its own, so that deleting makes room at once and nothing that can be restored goes before its
 //! time. A push is refused when its upload begins and again at its manifest, never in the middle of
-//! a transfer. Owners without a quota cost a look into memory.
+//! a transfer. A restore moves bytes out of the bin, so it must fit too. Owners without a quota cost
+//! a look into memory.
 //!
 //! Each blob and manifest that comes is added to what was measured last, in the transaction that
 //! brings it; what goes is seen at the next measuring, and always before a push is refused. So the
@@ -12,6 +13,8 @@
 //! How far can pushes overshoot? An upload that has begun may end, so by the uploads that are open
 //! at that moment, each no larger than the layer limit; the manifests that would make use of them
 //! are refused. A manifest is checked under a lock on the owner's row: none passes the limit.
+
+mod restores;
 
 use std::fmt;
 use std::time::Duration;
@@ -22,11 +25,11 @@ use naru_metadata::{Conn, Cursor, Page, accounts, links, quotas};
 use naru_model::{Account, AccountId, AccountName, EventKind, Moment, Quota};
 use naru_oci::Digest;
 
-use crate::access::PushTarget;
+use crate::access::{Authorized, PushTarget};
 use crate::error::{Error, Result};
 use crate::{Caller, Registry, account_access};
 
-/// Why a push is refused: the owner holds as much as they may.
+/// Why a push or a restore is refused: the owner holds as much as they may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaExceeded {
     /// Whose quota it is.
@@ -174,7 +177,36 @@ impl Registry {
     /// # Errors
     /// [`Error::QuotaExceeded`].
     pub(crate) async fn admit_bytes(&self, target: &PushTarget, wanted: u64) -> Result<()> {
-        let owner = target.owner();
+        self.admit_to(target.into(), wanted).await
+    }
+
+    /// As [`Registry::admit_bytes`], for a manifest of this length that names these blobs.
+    ///
+    /// # Errors
+    /// [`Error::QuotaExceeded`].
+    pub(crate) async fn admit_manifest(
+        &self,
+        target: &PushTarget,
+        length: u64,
+        named: &[&str],
+    ) -> Result<()> {
+        if self.remembered_quota(target.owner()) == Some(Quota::default()) {
+            return Ok(());
+        }
+        let mut conn = self.db.read().await?;
+        let now = self.clock.now();
+        let price = self.price_of_named(&mut conn, target.owner(), named, now);
+        let price = length.saturating_add(price.await?);
+        drop(conn);
+        self.admit_bytes(target, price).await
+    }
+
+    /// Asks whether an owner may take `wanted` bytes more.
+    ///
+    /// # Errors
+    /// [`Error::QuotaExceeded`].
+    pub(crate) async fn admit_to(&self, holder: Holder<'_>, wanted: u64) -> Result<()> {
+        let owner = holder.owner;
         if self.remembered_quota(owner) == Some(Quota::default()) {
             return Ok(());
         }
@@ -192,7 +224,7 @@ impl Registry {
         }
         // Something may have gone since.
         let usage = self.fresh_usage(owner).await?;
-        within(quota, &usage, wanted, target)
+        within(quota, &usage, wanted, holder)
     }
 
     /// Notes that a blob is about to be linked to a package of the owner. Returns how many bytes
@@ -228,23 +260,38 @@ impl Registry {
         Ok(())
     }
 
-    /// Adds a manifest to what the owner holds, which must stay within the quota; last in the
-    /// transaction that brings it.
+    /// How many bytes a manifest that names these blobs takes out of the bin of the owner: what a
+    /// push was promised before it was deleted, and need not upload again.
+    pub(crate) async fn price_of_named(
+        &self,
+        conn: &mut Conn,
+        owner: AccountId,
+        blobs: &[&str],
+        now: Moment,
+    ) -> Result<u64> {
+        if blobs.is_empty() || self.quota(conn, owner).await? == Quota::default() {
+            return Ok(0);
+        }
+        Ok(usage::uncounted(conn, owner, blobs, now).await?)
+    }
+
+    /// Adds to what the owner holds, which must stay within the quota; last in the transaction that
+    /// brings it.
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`].
-    pub(crate) async fn charge_manifest(
+    pub(crate) async fn charge_within(
         &self,
         conn: &mut Conn,
-        target: &PushTarget,
+        holder: Holder<'_>,
         size: u64,
     ) -> Result<()> {
-        let quota = self.quota(conn, target.owner()).await?;
+        let quota = self.quota(conn, holder.owner).await?;
         if quota == Quota::default() {
             return Ok(());
         }
-        match usage::charge(conn, target.owner(), size).await? {
-            Some(usage) => within(quota, &usage, 0, target),
+        match usage::charge(conn, holder.owner, size).await? {
+            Some(usage) => within(quota, &usage, 0, holder),
             None => Ok(()),
         }
     }
@@ -284,11 +331,38 @@ impl Registry {
     }
 }
 
-fn within(quota: Quota, usage: &AccountUsage, wanted: u64, target: &PushTarget) -> Result<()> {
+/// Whose quota is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder<'a> {
+    /// Their number.
+    pub(crate) owner: AccountId,
+    /// Their name, as it was asked for.
+    pub(crate) name: &'a AccountName,
+}
+
+impl<'a> From<&'a PushTarget> for Holder<'a> {
+    fn from(target: &'a PushTarget) -> Self {
+        Self {
+            owner: target.owner(),
+            name: &target.path().owner,
+        }
+    }
+}
+
+impl<'a> From<&'a Authorized> for Holder<'a> {
+    fn from(package: &'a Authorized) -> Self {
+        Self {
+            owner: package.owner(),
+            name: &package.path().owner,
+        }
+    }
+}
+
+fn within(quota: Quota, usage: &AccountUsage, wanted: u64, holder: Holder<'_>) -> Result<()> {
     match exceeded(quota, usage, wanted) {
         None => Ok(()),
         Some((which, used, limit)) => Err(Error::QuotaExceeded(QuotaExceeded {
-            owner: target.path().owner.clone(),
+            owner: holder.name.clone(),
             which,
             used,
             limit,

@@ -9,8 +9,8 @@ pub use naru_metadata::usage::AccountUsage;
 use naru_metadata::usage::{self, Held, Manifests, OwnedLink, UsedBlob};
 use naru_metadata::{Conn, quotas, versions};
 use naru_model::{
-    AccountId, AccountName, AccountPermission, PackageId, PackagePath, PackagePermission, Quota,
-    VersionId,
+    AccountId, AccountName, AccountPermission, Moment, PackageId, PackagePath, PackagePermission,
+    Quota, VersionId,
 };
 
 use crate::access::Authorized;
@@ -82,7 +82,7 @@ impl Registry {
             .authorize(caller, path, PackagePermission::Administer)
             .await?;
         let mut conn = self.db.read().await?;
-        bytes_of_package(&mut conn, package.id()).await
+        bytes_of_package(&mut conn, package.id(), self.clock.now()).await
     }
 
     /// What the bytes of a version are made of, with the children of an index. Only for those who
@@ -159,11 +159,12 @@ impl Registry {
         let mut tx = self.db.write().await?;
         usage::adopt_links(&mut tx).await?;
         tx.commit().await?;
+        let now = self.clock.now();
         let mut measured = AccountUsage::default();
         let mut last: Option<OwnedLink> = None;
         loop {
             let mut conn = self.db.read().await?;
-            let found = usage::owner_links(&mut conn, owner, last.as_ref(), BATCH).await?;
+            let found = usage::owner_links(&mut conn, owner, last.as_ref(), BATCH, now).await?;
             drop(conn);
             if found.is_empty() {
                 break;
@@ -216,7 +217,7 @@ fn count(measured: &mut AccountUsage, link: Option<&OwnedLink>) {
     }
 }
 
-async fn bytes_of_package(conn: &mut Conn, package: PackageId) -> Result<Bytes> {
+async fn bytes_of_package(conn: &mut Conn, package: PackageId, now: Moment) -> Result<Bytes> {
     let manifests = usage::package_manifests(conn, package).await?;
     let mut bytes = Bytes::default();
     bytes.add(manifests.live_bytes, false);
@@ -224,7 +225,7 @@ async fn bytes_of_package(conn: &mut Conn, package: PackageId) -> Result<Bytes> 
     let mut after = String::new();
     let mut seen = 0;
     while seen < MOST_BLOBS {
-        let found = usage::package_blobs(conn, package, &after, BATCH).await?;
+        let found = usage::package_blobs(conn, package, &after, BATCH, now).await?;
         let Some(last) = found.last() else {
             bytes.complete = true;
             break;

@@ -241,6 +241,7 @@ impl Registry {
         selection: &Selection,
     ) -> Result<BulkRestoration> {
         let (package, selected) = self.select_removed(caller, path, selection).await?;
+        self.measure_for_restore(&package).await?;
         let (done, _) = self
             .restore_batch(caller, &package, &selected.found)
             .await?;
@@ -262,6 +263,14 @@ impl Registry {
         selection: &Selection,
     ) -> Result<BulkRestoration> {
         let (package, selected) = self.select_removed(caller, path, selection).await?;
+        let is_limited = self.measure_for_restore(&package).await?;
+        if is_limited && selected.found.len() > BATCH {
+            // All of it fits, or nothing comes back; this is rolled back.
+            let (_, tx) = self
+                .restore_batch(caller, &package, &selected.found)
+                .await?;
+            drop(tx);
+        }
         let mut done = BulkRestoration {
             more: selected.more,
             ..BulkRestoration::default()

@@ -52,7 +52,8 @@ impl Registry {
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) unless the caller administers the package;
     /// [`Error::ManifestUnknown`](crate::Error::ManifestUnknown) for what nobody deleted, or cannot
-    /// be restored any more.
+    /// be restored any more; [`Error::QuotaExceeded`](crate::Error::QuotaExceeded) when what comes
+    /// back does not fit.
     pub async fn restore_version(
         &self,
         caller: &Caller,
@@ -62,6 +63,7 @@ impl Registry {
         let package = self
             .authorize(caller, path, PackagePermission::Restore)
             .await?;
+        self.measure_for_restore(&package).await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         lock(&mut tx, &package).await?;
@@ -79,7 +81,8 @@ impl Registry {
         !version.is_listed() && !self.is_past_restoring(version.deleted_at, now)
     }
 
-    /// Takes versions back that can be restored, with what hangs together with them.
+    /// Takes versions back that can be restored, with what hangs together with them; what was in
+    /// the bin counts for the quota of the owner again.
     pub(super) async fn take_back(
         &self,
         conn: &mut Conn,
@@ -90,6 +93,8 @@ impl Registry {
     ) -> Result<Restoration> {
         let mut restoration = Restoration::default();
         let mut waiting = versions::nodes(conn, package.id(), asked).await?;
+        let in_bin = waiting.iter().filter(|node| node.deleted_at.is_some());
+        let mut from_bin: Vec<VersionId> = in_bin.map(|node| node.id).collect();
         for node in &waiting {
             let restored = self.relist(conn, caller, package, node, now).await?;
             restoration.versions.push(restored);
@@ -103,8 +108,10 @@ impl Registry {
                 let restored = self.unbin(conn, caller, package, node, now).await?;
                 restoration.versions.push(restored);
             }
+            from_bin.extend(next.iter().map(|node| node.id));
             waiting = next;
         }
+        self.charge_restored(conn, package, &from_bin, now).await?;
         Ok(restoration)
     }
 

@@ -34,6 +34,8 @@ mod packages;
 mod purge;
 mod registry_tokens;
 mod repositories;
+mod restore_quotas;
+mod scale;
 mod search;
 mod setup;
 mod statistics;

@@ -18,7 +18,7 @@ use crate::{World, name};
 /// The empty configuration of an artifact.
 const CONFIG: u64 = 2;
 
-async fn usage(world: &World, owner: &str) -> AccountUsage {
+pub(crate) async fn usage(world: &World, owner: &str) -> AccountUsage {
     // What was measured in no time is good for no time.
     world.clock.advance(std::time::Duration::from_secs(1));
     let measured = world
@@ -28,7 +28,7 @@ async fn usage(world: &World, owner: &str) -> AccountUsage {
     measured.unwrap().0
 }
 
-async fn limit(world: &World, owner: &str, live: Option<u64>, bin: Option<u64>) {
+pub(crate) async fn limit(world: &World, owner: &str, live: Option<u64>, bin: Option<u64>) {
     let quota = Quota { live, bin };
     let set = world
         .registry
@@ -37,7 +37,7 @@ async fn limit(world: &World, owner: &str, live: Option<u64>, bin: Option<u64>) 
     set.unwrap();
 }
 
-fn exceeded<T: std::fmt::Debug>(result: Result<T>) -> Limit {
+pub(crate) fn exceeded<T: std::fmt::Debug>(result: Result<T>) -> Limit {
     match result {
         Err(Error::QuotaExceeded(exceeded)) => exceeded.which,
         other => panic!("{other:?}"),
