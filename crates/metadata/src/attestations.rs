@@ -111,6 +111,27 @@ impl FromRow for Sized {
     }
 }
 
+/// How much the attestations of a repository take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepositoryBytes {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Length of their bundles in bytes.
+    pub size: u64,
+    /// Whether it is there, and not in the bin.
+    pub live: bool,
+}
+
+impl FromRow for RepositoryBytes {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            repository: row.get("repository_id")?,
+            size: row.get("size")?,
+            live: row.get("live")?,
+        })
+    }
+}
+
 statements! {
     INSERT = "INSERT INTO attestations (repository_id, owner_id, predicate_type, predicate_kind,
             initiator, created_at, size, bundle)
@@ -143,6 +164,12 @@ statements! {
                     AND l.repository_id = s.repository_id AND b.id > a.id
                     AND b.predicate_kind = 'provenance')
         ORDER BY a.id");
+    BYTES = "SELECT a.repository_id, CAST(SUM(a.size) AS BIGINT) AS size,
+            CASE WHEN r.deleted_at IS NULL THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END
+                AS live
+        FROM attestations a JOIN repositories r ON r.id = a.repository_id
+        WHERE a.owner_id = $1 AND a.repository_id > $2
+        GROUP BY a.repository_id, r.deleted_at ORDER BY a.repository_id LIMIT $3";
     REMOVE_SUBJECTS = "DELETE FROM attestation_subjects
         WHERE attestation_id {{IN $1}} AND digest {{IN $2}}";
     LEFT = "SELECT DISTINCT attestation_id FROM attestation_subjects WHERE attestation_id {{IN $1}}";
@@ -314,6 +341,21 @@ pub async fn provenance(
 ) -> Result<Vec<FoundAttestation>> {
     let digests = texts(digests);
     conn.all(PROVENANCE, &[owner.into(), digests.as_slice().into()])
+        .await
+}
+
+/// How much the attestations of an owner take, by repository; those of the next `limit` that have
+/// any, after `after`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn bytes(
+    conn: &mut Conn,
+    owner: AccountId,
+    after: RepositoryId,
+    limit: i64,
+) -> Result<Vec<RepositoryBytes>> {
+    conn.all(BYTES, &[owner.into(), after.into(), limit.into()])
         .await
 }
 

@@ -73,11 +73,11 @@ pub struct Manifests {
 /// What an owner holds, as it was measured last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountUsage {
-    /// Needed by what is served, each blob once, and the manifests.
+    /// Needed by what is served, each blob once, the manifests, and the attestations.
     pub live: u64,
     /// Uploaded, and in no manifest.
     pub pending: u64,
-    /// Needed by nothing but what can be restored.
+    /// Needed by nothing but what can be restored, with attestations of deleted repositories.
     pub bin: u64,
     /// How many blobs there are.
     pub blobs: u64,

@@ -12,6 +12,7 @@ use naru_oci::Digest;
 
 use crate::account_access as access;
 use crate::error::{Error, Result};
+use crate::quotas::Holder;
 use crate::repository_lists::reached;
 use crate::{Caller, Registry, events};
 
@@ -46,17 +47,25 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Refused`] unless the caller may write in it, or is a workflow of it that may push
-    /// packages; [`Error::TooLarge`].
+    /// packages; [`Error::TooLarge`]; [`Error::QuotaExceeded`].
     pub async fn create_attestation(
         &self,
         caller: &Caller,
         path: &RepositoryPath,
         bundle: &AttestationBundle,
     ) -> Result<AttestationId> {
-        self.check_size(bundle)?;
+        let size = self.check_size(bundle)?;
+        let attest = RepositoryPermission::Attest;
+        let mut conn = self.db.read().await?;
+        let found = access::repository(&mut conn, caller, path, attest).await?;
+        drop(conn);
+        let holder = Holder {
+            owner: found.owner(),
+            name: &path.owner,
+        };
+        self.admit_to(holder, size).await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let attest = RepositoryPermission::Attest;
         let found = access::repository(&mut tx, caller, path, attest).await?;
         let new = NewAttestation {
             repository: found.id(),
@@ -71,11 +80,13 @@ impl Registry {
         let event = event.with("repository", path).with("attestation", id);
         let event = event.with("predicate_type", bundle.predicate_type());
         events::record(&mut tx, event).await?;
+        self.charge_within(&mut tx, holder, size).await?;
         tx.commit().await?;
         Ok(id)
     }
 
-    fn check_size(&self, bundle: &AttestationBundle) -> Result<()> {
+    /// How many bytes a bundle has, if that is not too many.
+    fn check_size(&self, bundle: &AttestationBundle) -> Result<u64> {
         let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let limit = self.settings.attestation_limit;
         let size = bytes(bundle.json().len());
@@ -88,7 +99,7 @@ impl Registry {
             let limit = MOST_SPREAD;
             return Err(Error::TooLarge { what, limit });
         }
-        Ok(())
+        Ok(size)
     }
 
     /// What a repository holds about the digests, newest first; one that is about several of them

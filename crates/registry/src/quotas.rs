@@ -1,6 +1,6 @@
 //! Quotas: how much an owner may hold, and what happens when that is used up.
 //!
-//! What counts is what is served and what is being uploaded, each blob once; the bin has a limit of
+//! What counts is what is served and what is being uploaded, each blob once, and attestations; the bin has a limit of
 //! its own, so that deleting makes room at once and nothing that can be restored goes before its
 //! time. A push is refused when its upload begins and again at its manifest, never in the middle of
 //! a transfer. A restore moves bytes out of the bin, so it must fit too. Owners without a quota cost

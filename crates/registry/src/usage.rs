@@ -7,10 +7,10 @@
 
 pub use naru_metadata::usage::AccountUsage;
 use naru_metadata::usage::{self, Held, Manifests, OwnedLink, UsedBlob};
-use naru_metadata::{Conn, quotas, versions};
+use naru_metadata::{Conn, attestations, quotas, versions};
 use naru_model::{
     AccountId, AccountName, AccountPermission, Moment, PackageId, PackagePath, PackagePermission,
-    Quota, VersionId,
+    Quota, RepositoryId, VersionId,
 };
 
 use crate::access::Authorized;
@@ -19,7 +19,7 @@ use crate::{Caller, Registry, account_access};
 
 /// How many links are looked at by one statement.
 const BATCH: i64 = 2000;
-/// How many packages are looked at by one statement.
+/// How many packages, or repositories, are looked at by one statement.
 const PACKAGES: i64 = 200;
 /// How many blobs of a package are looked at while somebody waits.
 const MOST_BLOBS: usize = 50_000;
@@ -143,6 +143,7 @@ impl Registry {
         measured.live += manifests.live_bytes;
         measured.bin += manifests.bin_bytes;
         measured.versions = manifests.live;
+        self.measure_attestations(owner, &mut measured).await?;
         measured.charged = known.map_or(0, |known| known.charged);
         measured.measured_at = begun;
         let took = self.clock.now().since(begun).as_micros();
@@ -184,6 +185,29 @@ impl Registry {
         }
         count(&mut measured, last.as_ref());
         Ok(measured)
+    }
+
+    async fn measure_attestations(
+        &self,
+        owner: AccountId,
+        measured: &mut AccountUsage,
+    ) -> Result<()> {
+        let mut after = RepositoryId::new(0);
+        loop {
+            let mut conn = self.db.read().await?;
+            let found = attestations::bytes(&mut conn, owner, after, PACKAGES).await?;
+            drop(conn);
+            let Some(last) = found.last() else {
+                return Ok(());
+            };
+            after = last.repository;
+            for of_repository in &found {
+                match of_repository.live {
+                    true => measured.live += of_repository.size,
+                    false => measured.bin += of_repository.size,
+                }
+            }
+        }
     }
 
     async fn measure_manifests(&self, owner: AccountId) -> Result<Manifests> {

@@ -5,8 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use naru_model::{AttestationBundle, RepositoryRole, Visibility, WorkflowPackages};
 use naru_oci::{Algorithm, Digest};
 use naru_registry::attestations::Search;
+use naru_registry::quotas::Limit;
 use naru_registry::{Caller, Edge, Error, Settings};
 
+use crate::usage::{exceeded, limit, usage};
 use crate::world::{bearer, repository};
 use crate::{World, name};
 
@@ -216,4 +218,43 @@ async fn a_bundle_over_the_limit_is_refused() {
         )
         .await;
     assert!(matches!(refused, Err(Error::TooLarge { limit: 100, .. })));
+}
+
+#[tokio::test]
+async fn attestations_count_for_the_quota_of_their_owner() {
+    let world = octo().await;
+    let owner = person(&world, "owner").await;
+    let open = repository("octo/open");
+    let attest = async |text: &str| {
+        let bundle = bundle(&digest(text));
+        world
+            .registry
+            .create_attestation(&owner, &open, &bundle)
+            .await
+    };
+    let size = bundle(&digest("one")).json().len() as u64;
+    let first = attest("one").await.unwrap();
+    assert_eq!(usage(&world, "octo").await.live, size);
+    limit(&world, "octo", Some(2 * size), None).await;
+    attest("two").await.unwrap();
+    assert_eq!(exceeded(attest("three").await), Limit::Live);
+    assert_eq!(
+        usage(&world, "octo").await.live,
+        2 * size,
+        "nothing is left"
+    );
+    let octo = name("octo");
+    let first = [first];
+    let deleted = world.registry.delete_attestations(&owner, &octo, &first);
+    deleted.await.unwrap();
+    world.clock.advance(std::time::Duration::from_secs(1));
+    attest("three").await.unwrap();
+    let system = Caller::system();
+    world
+        .registry
+        .delete_repository(&system, &open)
+        .await
+        .unwrap();
+    let measured = usage(&world, "octo").await;
+    assert_eq!((measured.live, measured.bin), (0, 2 * size));
 }

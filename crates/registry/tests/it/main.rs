@@ -35,7 +35,6 @@ mod purge;
 mod registry_tokens;
 mod repositories;
 mod restore_quotas;
-mod scale;
 mod search;
 mod setup;
 mod statistics;

@@ -70,11 +70,12 @@ pub(super) fn routes(operations: &mut Operations) {
 struct UsageView {
     /// The account.
     login: String,
-    /// Needed by what is served, each blob once, with the manifests.
+    /// Needed by what is served, each blob once, with the manifests, and the attestations.
     live_bytes: u64,
     /// Uploaded, and in no manifest (yet).
     pending_bytes: u64,
-    /// Needed by nothing but what can be restored: freed when that is purged.
+    /// Needed by nothing but what can be restored, deleted repositories too: freed when that is
+    /// purged.
     bin_bytes: u64,
     /// How many blobs there are.
     blobs: u64,
