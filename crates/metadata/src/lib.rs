@@ -23,6 +23,7 @@ pub mod tokens;
 
 pub mod artifacts;
 pub mod attestations;
+pub mod gone;
 
 pub mod collector;
 pub mod links;
@@ -66,6 +67,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         db::migrate::STATEMENTS,
         db::migrate::APPLIED_STATEMENTS,
         events::STATEMENTS,
+        gone::STATEMENTS,
         grants::STATEMENTS,
         instance::STATEMENTS,
         jobs::STATEMENTS,

@@ -1,7 +1,8 @@
 //! Which bytes may go, and when: online, a bounded batch at a time, safe against pushes, pulls,
 //! mounts and deletes that run beside it.
 //!
-//! 1. Versions whose time in the bin is over are purged; blobs they held get a lease.
+//! 1. Versions whose time in the bin is over are purged; blobs they held get a lease. What was said
+//!    in repositories goes with them.
 //! 2. Links go that are neither held nor leased.
 //! 3. Blobs without links are condemned: their keys go to the trash, their rows go.
 //! 4. Objects go whose time in the trash is over. Missing is fine.
@@ -16,8 +17,8 @@ use std::time::Duration;
 
 use naru_blobstore::StorageKey;
 use naru_metadata::collector::{self, TrashReason, TrashRow};
-use naru_metadata::{links, packages, versions};
-use naru_model::{Moment, PackageId};
+use naru_metadata::{gone, links, packages, versions};
+use naru_model::{Moment, PackageId, RepositoryId};
 use naru_oci::Digest;
 
 use crate::Registry;
@@ -80,7 +81,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) when the clock jumps meanwhile; those of the
-    /// database and the blob store. What was done before stays run.done.
+    /// database and the blob store. What was done before stays done.
     pub async fn collect_garbage(
         &self,
         sweep: Sweep,
@@ -93,6 +94,7 @@ impl Registry {
         };
         self.end_uploads(&mut run).await?;
         self.purge_bin(&mut run).await?;
+        self.purge_repositories(&run).await?;
         self.unlink(&mut run).await?;
         if sweep == Sweep::Full {
             self.sweep_blobs(&mut run).await?;
@@ -156,6 +158,35 @@ impl Registry {
         }
         tx.commit().await?;
         Ok(found.len())
+    }
+
+    /// Removes attestations and records of artifacts with repositories that can no longer be
+    /// restored.
+    async fn purge_repositories(&self, run: &Run<'_>) -> Result<()> {
+        loop {
+            self.trusted_now(&run.clock).await?;
+            let before = self.end_of_bin_time();
+            let mut conn = self.db.read().await?;
+            let found = gone::repositories(&mut conn, before, BATCH).await?;
+            drop(conn);
+            if found.is_empty() {
+                return Ok(());
+            }
+            for repository in found {
+                self.forget_repository(repository).await?;
+            }
+        }
+    }
+
+    async fn forget_repository(&self, repository: RepositoryId) -> Result<()> {
+        loop {
+            let mut tx = self.db.write().await?;
+            let is_all = gone::forget(&mut tx, repository, BATCH).await?;
+            tx.commit().await?;
+            if is_all {
+                return Ok(());
+            }
+        }
     }
 
     /// Removes loose links, and condemns the blobs that lost their last one.

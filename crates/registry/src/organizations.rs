@@ -239,7 +239,7 @@ impl Registry {
         })?;
         if deleted.deleted_at < self.end_of_bin_time() {
             return Err(Error::Conflict(format!(
-                "{organization} was deleted too long ago to be restored"
+                "{organization} cannot be restored any more: it was deleted too long ago, or purged"
             )));
         }
         organizations::restore(&mut tx, &deleted, now).await?;

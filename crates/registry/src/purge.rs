@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use naru_metadata::{Conn, collector, links, packages, versions};
+use naru_metadata::{Conn, collector, gone, links, packages, versions};
 use naru_model::{EventKind, Moment, PackageId, PackagePath, VersionId};
 use naru_oci::Digest;
 
@@ -31,7 +31,7 @@ const BEGINNING_OF_TIME: Moment = Moment::from_micros(0);
 /// What is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PurgeTarget {
-    /// Everything in the bin.
+    /// Everything in the bin, with deleted repositories and organizations.
     Bin,
     /// The deleted versions of a package, and deleted packages of this name.
     Package(PackagePath),
@@ -252,6 +252,9 @@ impl Registry {
     ) -> Result<()> {
         let mut tx = self.db.write().await?;
         packages::end_bin_time(&mut tx, None, self.end_of_bin_time()).await?;
+        // Just before it, so that it is over; what was said there goes with the collector.
+        let ended = self.end_of_bin_time().minus(Duration::from_micros(1));
+        gone::end_bin_time(&mut tx, ended).await?;
         tx.commit().await?;
         loop {
             let before = just_after(self.clock.now());

@@ -281,7 +281,7 @@ impl Registry {
         let deleted = deleted.ok_or_else(|| absent(path))?;
         if deleted.deleted_at < Some(self.end_of_bin_time()) {
             return Err(Error::Conflict(format!(
-                "{path} was deleted too long ago to be restored"
+                "{path} cannot be restored any more: it was deleted too long ago, or purged"
             )));
         }
         let restored = repositories::restore(&mut tx, deleted.id, now).await;

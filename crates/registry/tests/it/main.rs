@@ -23,6 +23,7 @@ mod collector;
 mod credentials;
 mod explain;
 mod fsck;
+mod gone;
 mod graph;
 mod graph_model;
 mod instance;
