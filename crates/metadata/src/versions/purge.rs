@@ -29,6 +29,7 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM version_children c
                           WHERE c.package_id = v.package_id AND c.digest = v.digest)
         ORDER BY v.deleted_at, v.id LIMIT $2 {{SKIP LOCKED OF v}}";
+    LOCK = "SELECT id FROM versions WHERE id = $1 {{FOR UPDATE}}";
     PURGE_HISTORY = "DELETE FROM tag_history WHERE version_id = $1";
     PURGE_TAGS = "DELETE FROM tags WHERE version_id = $1";
     PURGE_DOWNLOADS = "DELETE FROM version_downloads WHERE version_id = $1";
@@ -124,6 +125,12 @@ pub async fn purge(
     version: VersionId,
     lease_until: Moment,
 ) -> Result<bool> {
+    // Whoever counts downloads of it holds the row; one that is counted later than its counts are
+    // removed here would keep it.
+    let locked: Option<VersionId> = conn.optional(LOCK, &[version.into()]).await?;
+    if locked.is_none() {
+        return Ok(false);
+    }
     drop_references(conn, package, version, lease_until).await?;
     for statement in [PURGE_HISTORY, PURGE_TAGS, PURGE_DOWNLOADS, PURGE_STATISTICS] {
         conn.execute(statement, &[version.get().into()]).await?;

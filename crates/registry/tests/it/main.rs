@@ -20,6 +20,7 @@ mod attestations;
 mod backup;
 mod bulk;
 mod collector;
+mod counted_purge;
 mod credentials;
 mod explain;
 mod fsck;
