@@ -183,6 +183,11 @@ statements! {
           AND h.at = $3
           AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.package_id = h.package_id AND t.name = h.name)
         ORDER BY h.id";
+    LOST_WITH_VERSIONS = "SELECT h.name, h.version_id, v.digest
+        FROM tag_history h JOIN versions v ON v.id = h.version_id
+        WHERE h.version_id {{IN $1}} AND h.reason = 'version_deleted'
+          AND h.at = COALESCE(v.withdrawn_at, v.deleted_at)
+        ORDER BY h.id";
 }
 
 /// The tag with this name.
@@ -360,6 +365,16 @@ pub async fn lost_with_version(
         removed_at.as_micros().into(),
     ];
     conn.all(LOST_WITH_VERSION, &args).await
+}
+
+/// The tags that these versions lost when they were deleted or withdrawn, whoever has them now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lost_with_versions(conn: &mut Conn, versions: &[VersionId]) -> Result<Vec<TagRow>> {
+    let versions: Vec<i64> = versions.iter().map(|version| version.get()).collect();
+    conn.all(LOST_WITH_VERSIONS, &[versions.as_slice().into()])
+        .await
 }
 
 async fn note(

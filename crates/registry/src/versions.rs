@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use naru_metadata::versions::{self, Slice, Version, Which};
 use naru_metadata::{Conn, tags};
-use naru_model::{PackageId, PackagePath, PackagePermission, VersionId, VersionState};
+use naru_model::{Moment, PackageId, PackagePath, PackagePermission, VersionId, VersionState};
 use naru_oci::Digest;
 
 use crate::error::{Error, Result};
@@ -102,7 +102,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Refused`], for deleted ones unless the caller administers the package;
-    /// [`Error::NotFound`] for the package.
+    /// [`Error::NotFound`] for the package; [`Error::InvalidField`] for an `after` that is no
+    /// version of it.
     pub async fn list_versions(
         &self,
         caller: &Caller,
@@ -149,13 +150,13 @@ async fn list(conn: &mut Conn, package: PackageId, wanted: WantedVersions) -> Re
     };
     let total = versions::count(conn, package, which, COUNTED).await?;
     let below = match wanted.after {
-        Some(last) => versions::header_by_id(conn, package, last).await?,
+        Some(last) => Some(place_of(conn, package, last).await?),
         None => None,
     };
     let slice = Slice {
         limit: number(wanted.limit).saturating_add(1),
         offset: number(wanted.skip),
-        below: below.map(|last| (last.created_at, last.id)),
+        below,
     };
     let mut found = versions::slice(conn, package, which, slice).await?;
     let more = found.len() > wanted.limit;
@@ -166,6 +167,24 @@ async fn list(conn: &mut Conn, package: PackageId, wanted: WantedVersions) -> Re
         next,
         total: u64::try_from(total).unwrap_or(0),
     })
+}
+
+/// Where a version stands in the lists, whatever its state.
+///
+/// # Errors
+/// [`Error::InvalidField`] for a number that no version of the package has: a list would begin at
+/// its beginning again.
+pub(crate) async fn place_of(
+    conn: &mut Conn,
+    package: PackageId,
+    version: VersionId,
+) -> Result<(Moment, VersionId)> {
+    let found = versions::header_by_id(conn, package, version).await?;
+    let found = found.ok_or_else(|| Error::InvalidField {
+        field: "after",
+        message: format!("after: {version} is no version of this package, or was purged"),
+    })?;
+    Ok((found.created_at, found.id))
 }
 
 fn number(size: usize) -> i64 {

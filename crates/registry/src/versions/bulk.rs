@@ -1,94 +1,27 @@
 //! Many versions at once, by their numbers or by a filter: planned and done in batches, each in a
 //! transaction of its own.
 
+mod select;
+
 use std::collections::HashSet;
-use std::time::Duration;
 
-use naru_metadata::versions::{self, Node, Slice, Version, Which};
+use naru_metadata::versions::{self, Node, Which};
 use naru_metadata::{Conn, Tx};
-use naru_model::{
-    Moment, PackageId, PackagePath, PackagePermission, TagPattern, TagPatterns, VersionId,
-};
+use naru_model::{PackagePath, PackagePermission, VersionId};
 
+pub use self::select::{MOST, MOST_LOOKED_AT, Selection, Stop, VersionFilter};
+use self::select::{Selected, select, still_meant};
 use super::delete::DeleteOptions;
-use super::plan::Deletion;
+use super::plan::{Deletion, Fate, Named, Obstacle};
+use super::reach;
 use super::restore::Restoration;
-use super::{tags_of, with_tags};
 use crate::access::{Authorized, lock};
 use crate::commit::Outdated;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::{Caller, Registry};
-
-/// How many versions one request may concern.
-pub const MOST: usize = 1000;
 
 /// Versions per transaction: few enough that a push never waits long.
 const BATCH: usize = 100;
-
-/// Rows per page when a filter looks for what it takes.
-const PAGE: i64 = 500;
-
-/// Which versions are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// Those with these numbers, at most [`MOST`].
-    Ids(Vec<VersionId>),
-    /// Those that a filter takes, newest first, at most [`MOST`].
-    Filter(VersionFilter),
-}
-
-/// Which versions a filter takes: those that it has nothing against.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VersionFilter {
-    /// Only those pushed longer ago than this.
-    pub older_than: Option<Duration>,
-    /// Only those that have a tag, or only those that have none.
-    pub tagged: Option<bool>,
-    /// Only those with tags, all of which match one of these; empty for any.
-    pub tags: Vec<TagPattern>,
-    /// None that has a tag which matches one of these.
-    pub keep_tags: Vec<TagPattern>,
-    /// Not the newest so many of those that are left.
-    pub keep_newest: usize,
-}
-
-impl VersionFilter {
-    fn is_old_enough(&self, pushed_at: Moment, now: Moment) -> bool {
-        self.older_than.is_none_or(|age| pushed_at < now.minus(age))
-    }
-}
-
-/// A filter that is ready to be asked.
-struct Sieve<'f> {
-    filter: &'f VersionFilter,
-    tags: TagPatterns,
-    keep_tags: TagPatterns,
-}
-
-impl<'f> Sieve<'f> {
-    fn new(filter: &'f VersionFilter) -> Result<Self> {
-        let ready = |patterns| {
-            let ready = TagPatterns::new(patterns);
-            ready.map_err(|error| Error::Internal(error.to_string()))
-        };
-        Ok(Self {
-            filter,
-            tags: ready(&filter.tags)?,
-            keep_tags: ready(&filter.keep_tags)?,
-        })
-    }
-
-    fn lets_through(&self, tags: &[String]) -> bool {
-        let is_one_of = |patterns: &TagPatterns, tag: &String| patterns.is_about(tag);
-        let tagged = self
-            .filter
-            .tagged
-            .is_none_or(|tagged| tagged != tags.is_empty());
-        let all = || !tags.is_empty() && tags.iter().all(|tag| is_one_of(&self.tags, tag));
-        let kept = tags.iter().any(|tag| is_one_of(&self.keep_tags, tag));
-        tagged && (self.filter.tags.is_empty() || all()) && !kept
-    }
-}
 
 /// What deleting many versions did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +33,8 @@ pub struct BulkDeletion {
     /// Whether there is more to do: the filter takes more than one request may concern, or a batch
     /// did not go through.
     pub more: bool,
+    /// Where a filter is to go on, if it has not looked at all versions.
+    pub stop: Option<Stop>,
 }
 
 /// What restoring many versions did, or would do.
@@ -111,12 +46,8 @@ pub struct BulkRestoration {
     pub unknown: Vec<VersionId>,
     /// As in [`BulkDeletion`].
     pub more: bool,
-}
-
-/// What was found of a selection.
-struct Selected {
-    found: Vec<VersionId>,
-    more: bool,
+    /// As in [`BulkDeletion`].
+    pub stop: Option<Stop>,
 }
 
 impl Registry {
@@ -137,11 +68,13 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let now = self.clock.now();
         let selected = select(&mut conn, package.id(), Which::Listed, selection, now).await?;
+        let all = Batch::all(&selected.found);
         let planned = self
-            .plan_batch(&mut conn, caller, &package, &selected.found, options)
+            .plan_batch(&mut conn, caller, &package, all, options)
             .await?;
         Ok(BulkDeletion {
             more: selected.more,
+            stop: selected.stop,
             ..planned
         })
     }
@@ -150,7 +83,7 @@ impl Registry {
     /// told, and the others go.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package;
+    /// [`Error::Refused`](crate::Error::Refused) unless the caller administers the package;
     /// otherwise only those of the first batch.
     pub async fn delete_versions(
         &self,
@@ -165,19 +98,23 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let now = self.clock.now();
         let selected = select(&mut conn, package.id(), Which::Listed, selection, now).await?;
-        drop(conn);
         let mut done = BulkDeletion {
             more: selected.more,
+            stop: selected.stop,
             ..BulkDeletion::default()
         };
-        // The oldest first, so that what is refused as the last tagged version is the newest.
-        let oldest_first: Vec<VersionId> = selected.found.into_iter().rev().collect();
-        for (number, batch) in oldest_first.chunks(BATCH).enumerate() {
-            let part = Batch {
-                ids: batch,
-                selection,
-            };
-            match self.delete_batch(caller, &package, part, options).await {
+        let plan = self.batches(&mut conn, caller, &package, &selected.found, options);
+        let Batches {
+            batches,
+            last_tagged,
+            unknown,
+        } = plan.await?;
+        drop(conn);
+        done.unknown = unknown;
+        for (number, ids) in batches.iter().enumerate() {
+            let batch = Batch { ids, last_tagged };
+            let part = self.delete_batch(caller, &package, batch, selection, options);
+            match part.await {
                 Ok(part) => done.add(part),
                 Err(error) if number == 0 => return Err(error),
                 Err(error) => {
@@ -190,19 +127,58 @@ impl Registry {
         Ok(done)
     }
 
+    /// Splits what is to be deleted so that all batches together do what one would: what hangs
+    /// together goes together, and which tagged version is spared is settled before. The oldest
+    /// come first.
+    async fn batches(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: &Authorized,
+        ids: &[VersionId],
+        options: DeleteOptions,
+    ) -> Result<Batches> {
+        if ids.len() <= BATCH {
+            return Ok(Batches {
+                batches: vec![ids.to_vec()],
+                last_tagged: None,
+                unknown: Vec::new(),
+            });
+        }
+        let planned = self.plan_batch(conn, caller, package, Batch::all(ids), options);
+        let planned = planned.await?;
+        let is_last = |fate: &Fate| matches!(fate, Fate::Refused(Obstacle::LastTagged));
+        let mut versions = planned.deletion.versions.iter();
+        let last_tagged = versions.find(|version| is_last(&version.fate));
+        let mut nodes = versions::nodes(conn, package.id(), ids).await?;
+        nodes.retain(Node::is_listed);
+        nodes.reverse();
+        let groups = reach::groups(conn, package.id(), &nodes, options.cascade).await?;
+        Ok(Batches {
+            batches: packed(groups),
+            last_tagged: last_tagged.map(|version| version.id),
+            unknown: planned.unknown,
+        })
+    }
+
     async fn delete_batch(
         &self,
         caller: &Caller,
         package: &Authorized,
         batch: Batch<'_>,
+        selection: &Selection,
         options: DeleteOptions,
     ) -> Result<BulkDeletion> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         lock(&mut tx, package).await?;
-        let still = batch.still_meant(&mut tx, package.id(), now).await?;
+        let still = still_meant(&mut tx, package.id(), selection, batch.ids, now).await?;
+        let still = Batch {
+            ids: &still,
+            ..batch
+        };
         let planned = self
-            .plan_batch(&mut tx, caller, package, &still, options)
+            .plan_batch(&mut tx, caller, package, still, options)
             .await?;
         self.carry_out(&mut tx, caller, package, &planned.deletion, now)
             .await?;
@@ -215,17 +191,22 @@ impl Registry {
         conn: &mut Conn,
         caller: &Caller,
         package: &Authorized,
-        batch: &[VersionId],
+        Batch { ids, last_tagged }: Batch<'_>,
         options: DeleteOptions,
     ) -> Result<BulkDeletion> {
-        let mut named = versions::nodes(conn, package.id(), batch).await?;
-        named.retain(Node::is_listed);
-        let found: Vec<VersionId> = named.iter().map(|node| node.id).collect();
+        let mut listed = versions::nodes(conn, package.id(), ids).await?;
+        listed.retain(Node::is_listed);
+        let found: Vec<VersionId> = listed.iter().map(|node| node.id).collect();
+        let named = Named {
+            versions: listed,
+            last_tagged,
+        };
         let (deletion, _) = self.plan(conn, caller, package, named, options).await?;
         Ok(BulkDeletion {
             deletion,
-            unknown: missing(batch, &found),
+            unknown: missing(ids, &found),
             more: false,
+            stop: None,
         })
     }
 
@@ -247,6 +228,7 @@ impl Registry {
             .await?;
         Ok(BulkRestoration {
             more: selected.more,
+            stop: selected.stop,
             ..done
         })
     }
@@ -254,7 +236,7 @@ impl Registry {
     /// Restores many versions as [`Registry::restore_version`] does one.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller administers the package;
+    /// [`Error::Refused`](crate::Error::Refused) unless the caller administers the package;
     /// otherwise only those of the first batch.
     pub async fn restore_versions(
         &self,
@@ -273,6 +255,7 @@ impl Registry {
         }
         let mut done = BulkRestoration {
             more: selected.more,
+            stop: selected.stop,
             ..BulkRestoration::default()
         };
         for (number, batch) in selected.found.chunks(BATCH).enumerate() {
@@ -336,39 +319,47 @@ impl Registry {
                 .take_back(&mut tx, caller, package, &found, now)
                 .await?,
             more: false,
+            stop: None,
         };
         Ok((done, tx))
     }
 }
 
-/// A part of a selection.
+/// A part of what is to be deleted.
 #[derive(Clone, Copy)]
 struct Batch<'a> {
     ids: &'a [VersionId],
-    selection: &'a Selection,
+    last_tagged: Option<VersionId>,
 }
 
-impl Batch<'_> {
-    /// Those that the selection means even now, when nothing can change any more: a push may have
-    /// given one a tag, or a new date, since they were selected.
-    async fn still_meant(
-        self,
-        conn: &mut Conn,
-        package: PackageId,
-        now: Moment,
-    ) -> Result<Vec<VersionId>> {
-        let Selection::Filter(filter) = self.selection else {
-            return Ok(self.ids.to_vec());
-        };
-        let sieve = Sieve::new(filter)?;
-        let mut tags = tags_of(conn, self.ids).await?;
-        let mut nodes = versions::nodes(conn, package, self.ids).await?;
-        nodes.retain(|node| {
-            let tags = tags.remove(&node.id).unwrap_or_default();
-            filter.is_old_enough(node.created_at, now) && sieve.lets_through(&tags)
-        });
-        Ok(nodes.into_iter().map(|node| node.id).collect())
+impl<'a> Batch<'a> {
+    const fn all(ids: &'a [VersionId]) -> Self {
+        Self {
+            ids,
+            last_tagged: None,
+        }
     }
+}
+
+/// All that is to be deleted, in parts.
+struct Batches {
+    batches: Vec<Vec<VersionId>>,
+    last_tagged: Option<VersionId>,
+    /// Numbers of which there is no listed version.
+    unknown: Vec<VersionId>,
+}
+
+/// Puts groups together as long as they make no more than a batch; a group that is larger stays
+/// whole.
+fn packed(groups: Vec<Vec<VersionId>>) -> Vec<Vec<VersionId>> {
+    let mut batches: Vec<Vec<VersionId>> = Vec::new();
+    for group in groups {
+        match batches.last_mut() {
+            Some(last) if last.len() + group.len() <= BATCH => last.extend(group),
+            _ => batches.push(group),
+        }
+    }
+    batches
 }
 
 impl BulkDeletion {
@@ -397,64 +388,4 @@ fn missing(wanted: &[VersionId], found: &[VersionId]) -> Vec<VersionId> {
     let found: HashSet<&VersionId> = found.iter().collect();
     let wanted = wanted.iter();
     wanted.filter(|id| !found.contains(id)).copied().collect()
-}
-
-async fn select(
-    conn: &mut Conn,
-    package: PackageId,
-    which: Which,
-    selection: &Selection,
-    now: Moment,
-) -> Result<Selected> {
-    match selection {
-        Selection::Ids(ids) => {
-            let mut seen = HashSet::new();
-            let once = ids.iter().copied().filter(|id| seen.insert(*id));
-            Ok(Selected {
-                found: once.take(MOST).collect(),
-                more: ids.len() > MOST,
-            })
-        }
-        Selection::Filter(filter) => filtered(conn, package, which, filter, now).await,
-    }
-}
-
-/// Walks over the versions of a package, newest first, until there are enough that the filter
-/// takes.
-async fn filtered(
-    conn: &mut Conn,
-    package: PackageId,
-    which: Which,
-    filter: &VersionFilter,
-    now: Moment,
-) -> Result<Selected> {
-    let sieve = Sieve::new(filter)?;
-    let mut to_keep = filter.keep_newest;
-    let mut found = Vec::new();
-    let mut slice = Slice {
-        below: filter
-            .older_than
-            .map(|age| (now.minus(age), VersionId::new(0))),
-        ..Slice::first(PAGE)
-    };
-    loop {
-        let page: Vec<Version> = versions::slice(conn, package, which, slice).await?;
-        let Some(last) = page.last() else {
-            return Ok(Selected { found, more: false });
-        };
-        slice.below = Some((last.created_at, last.id));
-        for listed in with_tags(conn, page).await? {
-            if !sieve.lets_through(&listed.tags) {
-                continue;
-            }
-            if to_keep > 0 {
-                to_keep -= 1;
-                continue;
-            }
-            if found.len() == MOST {
-                return Ok(Selected { found, more: true });
-            }
-            found.push(listed.version.id);
-        }
-    }
 }

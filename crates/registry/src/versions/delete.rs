@@ -7,7 +7,7 @@ use naru_model::{
     VersionId,
 };
 
-use super::plan::{self, Deletion, Fate, Obstacle, PlannedVersion, Wish};
+use super::plan::{self, Deletion, Fate, Named, Obstacle, PlannedVersion, Wish};
 use super::{VersionRef, find, unknown};
 use crate::access::{Authorized, lock};
 use crate::commit::Outdated;
@@ -110,7 +110,10 @@ impl Registry {
         let found = found.filter(|found| found.is_listed());
         let found = found.ok_or_else(|| unknown(version))?;
         let named = node(conn, package.id(), found.id).await?;
-        let named = named.into_iter().collect();
+        let named = Named {
+            versions: named.into_iter().collect(),
+            last_tagged: None,
+        };
         self.plan(conn, caller, package, named, options).await
     }
 
@@ -121,7 +124,7 @@ impl Registry {
         conn: &mut Conn,
         caller: &Caller,
         package: &Authorized,
-        named: Vec<Node>,
+        named: Named,
         options: DeleteOptions,
     ) -> Result<(Deletion, RefusedBy)> {
         let (needed, refused_by) = needed(conn, package, options).await?;

@@ -133,11 +133,20 @@ impl Deletion {
     }
 }
 
+/// The versions that are to be deleted.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// Listed versions.
+    pub(super) versions: Vec<Node>,
+    /// The one that is spared because no other would have a tag, where that is settled already: by
+    /// a plan of all batches.
+    pub(super) last_tagged: Option<VersionId>,
+}
+
 /// What is to be deleted and how.
 #[derive(Debug)]
 pub(super) struct Wish {
-    /// Listed versions.
-    pub(super) named: Vec<Node>,
+    pub(super) named: Named,
     pub(super) cascade: Cascade,
     pub(super) refuse_needed: bool,
     /// What was downloaded more often is not deleted.
@@ -215,11 +224,14 @@ struct Spared(Node, Because, Obstacle);
 /// Finds what may be concerned. What was downloaded too often or has a protected tag is spared; and
 /// where no tag would be left in the package, the newest that has one.
 async fn scope(conn: &mut Conn, package: PackageId, wish: &Wish) -> Result<Scope> {
-    let mut named = wish.named.clone();
+    let mut named = wish.named.versions.clone();
     let mut along = along(conn, package, &named, wish.cascade).await?;
     let mut spared = Vec::new();
     for (id, obstacle) in obstacles(conn, wish, &ids(&named, &along)).await? {
         spared.extend(spare(id, obstacle, &mut named, &mut along));
+    }
+    if let Some(last) = wish.named.last_tagged {
+        spared.extend(spare(last, Obstacle::LastTagged, &mut named, &mut along));
     }
     if let Some(last) = last_tagged(conn, package, &named, &along).await? {
         spared.extend(spare(last, Obstacle::LastTagged, &mut named, &mut along));

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use naru_metadata::versions::{self, Edge, Node};
 use naru_metadata::{Conn, tags};
-use naru_model::{PackageId, VersionId};
+use naru_model::{Cascade, PackageId, VersionId};
 use naru_oci::{Digest, FallbackTag};
 
 use crate::error::{Error, Result};
@@ -100,6 +100,81 @@ pub(super) async fn below(
         frontier = next;
     }
     Ok(reached)
+}
+
+/// Splits versions into groups, so that what hangs together is in one: an index and its children, a
+/// subject and its referrers, also through versions that are withdrawn or that a cascade takes
+/// along. Whether one of a group is kept has nothing to do with the others. In the order of
+/// `versions`, by the first of each group.
+pub(super) async fn groups(
+    conn: &mut Conn,
+    package: PackageId,
+    versions: &[Node],
+    cascade: Cascade,
+) -> Result<Vec<Vec<VersionId>>> {
+    let follow = Follow {
+        fallback_tags: cascade.takes_referrers(),
+        ..Follow::KEPT
+    };
+    let goes_along = |node: &Node| cascade != Cascade::None && node.deleted_at.is_none();
+    let mut groups = Groups::default();
+    let named: HashSet<VersionId> = versions.iter().map(|node| node.id).collect();
+    let mut seen = named.clone();
+    let mut frontier = versions.to_vec();
+    let mut steps = 0;
+    while !frontier.is_empty() {
+        within_bounds(steps, seen.len())?;
+        steps += 1;
+        let mut next = Vec::new();
+        for (_, Edge { from, to }) in edges_below(conn, package, &frontier, follow).await? {
+            if named.contains(&to.id) || to.is_withdrawn() || goes_along(&to) {
+                groups.join(from, to.id);
+                if seen.insert(to.id) {
+                    next.push(to);
+                }
+            }
+        }
+        frontier = next;
+    }
+    let mut places = HashMap::new();
+    let mut found: Vec<Vec<VersionId>> = Vec::new();
+    for node in versions {
+        let place = *places.entry(groups.head(node.id)).or_insert(found.len());
+        match found.get_mut(place) {
+            Some(group) => group.push(node.id),
+            None => found.push(vec![node.id]),
+        }
+    }
+    Ok(found)
+}
+
+/// Disjoint sets of versions, each known by one of them.
+#[derive(Default)]
+struct Groups(HashMap<VersionId, VersionId>);
+
+impl Groups {
+    fn head(&mut self, of: VersionId) -> VersionId {
+        let mut head = of;
+        while let Some(above) = self.0.get(&head).copied() {
+            head = above;
+        }
+        // So that the next way up is short.
+        let mut at = of;
+        while let Some(above) = self.0.get_mut(&at) {
+            at = std::mem::replace(above, head);
+            if at == head {
+                break;
+            }
+        }
+        head
+    }
+
+    fn join(&mut self, one: VersionId, other: VersionId) {
+        let (one, other) = (self.head(one), self.head(other));
+        if one != other {
+            self.0.insert(other, one);
+        }
+    }
 }
 
 async fn edges_below(

@@ -1,31 +1,53 @@
 //! Many versions deleted and restored at once.
 
-use naru_model::{VersionId, VersionState};
+use naru_metadata::db::Statement;
+use naru_model::{Clock, VersionId, VersionState};
 use naru_registry::versions::VersionRef;
-use naru_registry::versions::bulk::{BulkDeletion, MOST, Selection, VersionFilter};
+use naru_registry::versions::bulk::{BulkDeletion, MOST, MOST_LOOKED_AT, Selection, VersionFilter};
 use naru_registry::versions::delete::DeleteOptions;
 use naru_registry::versions::plan::{Fate, Obstacle};
 use naru_registry::{Caller, Error};
 
 use crate::World;
 use crate::graph::{findings, image};
-use crate::kit::{APP, DAY, delete_version, push_artifact, versions_of};
-use crate::world::{Image, container};
+use crate::kit::{APP, DAY, delete_version, manifest_with, push_artifact, versions_of};
+use crate::world::{Image, MANIFEST, container};
+
+/// What becomes of a version, but for who keeps it.
+const fn word(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Deleted => "deleted",
+        Fate::Withdrawn { .. } => "withdrawn",
+        Fate::Stays { .. } => "stays",
+        Fate::Refused(Obstacle::LastTagged) => "last",
+        Fate::Refused(_) => "refused",
+    }
+}
 
 async fn delete(world: &World, caller: &Caller, selection: &Selection) -> BulkDeletion {
+    delete_so(world, caller, selection, DeleteOptions::default()).await
+}
+
+pub(crate) async fn delete_so(
+    world: &World,
+    caller: &Caller,
+    selection: &Selection,
+    options: DeleteOptions,
+) -> BulkDeletion {
     let path = container(APP);
-    let options = DeleteOptions::default();
     let registry = &world.registry;
     let preview = registry.preview_delete_versions(caller, &path, selection, options);
     let preview = preview.await.unwrap();
     let done = registry.delete_versions(caller, &path, selection, options);
     let done = done.await.unwrap();
     let sorted = |done: &BulkDeletion| {
-        let mut fates: Vec<_> = done.deletion.versions.iter().map(|v| v.id).collect();
+        let versions = done.deletion.versions.iter();
+        let mut fates: Vec<_> = versions.map(|v| (v.id, word(&v.fate))).collect();
         fates.sort_unstable();
         let mut unknown = done.unknown.clone();
         unknown.sort_unstable();
-        (fates, unknown, done.more)
+        let freed = done.deletion.freed_bytes;
+        (fates, unknown, done.more, done.stop, freed)
     };
     assert_eq!(
         sorted(&preview),
@@ -173,17 +195,173 @@ async fn a_request_takes_so_many_and_says_that_there_are_more() {
     push_artifact(&world, &octocat, APP, "kept", &[b"kept"])
         .await
         .unwrap();
-    let first = crate::kit::manifest_with(&[b"kept"], ",\"annotations\":{\"number\":\"0\"}");
+    let first = manifest_with(&[b"kept"], ",\"annotations\":{\"number\":\"0\"}");
     for number in 0..=MOST {
         let number = format!("\"number\":\"{number}\"");
         let content = first.replace("\"number\":\"0\"", &number);
-        let pushed = world.put(&octocat, APP, None, crate::world::MANIFEST, content);
+        let pushed = world.put(&octocat, APP, None, MANIFEST, content);
         pushed.await.unwrap();
     }
     let done = delete(&world, &octocat, &untagged()).await;
     assert_eq!((done.deletion.deleted().len(), done.more), (MOST, true));
     let done = delete(&world, &octocat, &untagged()).await;
     assert_eq!((done.deletion.deleted().len(), done.more), (1, false));
+}
+
+/// So many small versions without a tag.
+async fn fillers(world: &World, caller: &Caller, from: usize, count: usize) {
+    for number in from..from + count {
+        let content = manifest_with(
+            &[],
+            &format!(",\"annotations\":{{\"number\":\"{number}\"}}"),
+        );
+        let pushed = world.put(caller, APP, None, MANIFEST, content);
+        pushed.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn batches_refuse_no_more_than_a_preview_of_all_says() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    push_artifact(&world, &octocat, APP, "kept", &[b"kept"])
+        .await
+        .unwrap();
+    // The children are the oldest, their index is the newest; and one has an index that stays.
+    let amd = world.push(&octocat, APP, "amd64").await;
+    let arm = world.push(&octocat, APP, "arm64").await;
+    fillers(&world, &octocat, 0, 120).await;
+    world.push_index(&octocat, APP, "both", &[&amd, &arm]).await;
+    world.push_index(&octocat, APP, "stays", &[&arm]).await;
+    let mut all = ids(&world, &octocat, VersionState::Listed).await;
+    all.remove(0);
+    all.pop();
+    let all = Selection::Ids(all);
+    let done = delete_so(&world, &octocat, &all, DeleteOptions::REFUSE).await;
+    let refused = done.deletion.versions.iter();
+    let refused: Vec<_> = refused.filter(|v| word(&v.fate) == "refused").collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused.first().unwrap().digest, arm.digest);
+    assert_eq!(
+        listed(&world, &octocat).await,
+        [["stays"], ["arm64"], ["kept"]]
+    );
+    assert_eq!(findings(&world).await, []);
+}
+
+#[tokio::test]
+async fn batches_spare_the_newest_tagged_version_in_whatever_order_they_are_named() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    five_days(&world, &octocat).await;
+    fillers(&world, &octocat, 0, 120).await;
+    let mut all = ids(&world, &octocat, VersionState::Listed).await;
+    all.reverse();
+    all.push(VersionId::new(987_654));
+    let done = delete(&world, &octocat, &Selection::Ids(all)).await;
+    assert_eq!(done.unknown, [VersionId::new(987_654)]);
+    assert_eq!(listed(&world, &octocat).await, [["5"]]);
+}
+
+/// Adds so many tagged versions to the package, newer than all others.
+async fn tagged(world: &World, count: i64) {
+    static VERSIONS: Statement = Statement::new(
+        "VERSIONS",
+        "INSERT INTO versions (package_id, digest, media_type, size, created_at, updated_at, content)
+            WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+            SELECT p.id, 'sha256:' || substr('0000000000000000000000000000000000000000000000000000000000000000', 1, 64 - length(CAST(n.i AS TEXT))) || CAST(n.i AS TEXT),
+                'a/b', 2, $2 + n.i, $2 + n.i, $3
+            FROM n, packages p",
+    );
+    static TAGS: Statement = Statement::new(
+        "TAGS",
+        "INSERT INTO tags (package_id, name, version_id, created_at, updated_at)
+            SELECT v.package_id, 't' || CAST(v.id AS TEXT), v.id, v.created_at, v.created_at
+            FROM versions v WHERE v.media_type = 'a/b'",
+    );
+    let db = world.db().await;
+    let mut tx = db.write().await.unwrap();
+    let (content, now): (&[u8], _) = (b"{}", world.clock.now());
+    let args = [count.into(), now.into(), content.into()];
+    tx.execute(&VERSIONS, &args).await.unwrap();
+    tx.execute(&TAGS, &[]).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_filter_looks_at_so_many_and_says_where_to_go_on() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    world.push(&octocat, APP, "1").await;
+    let loose = image(&world, &octocat, APP, "loose").await;
+    let older = image(&world, &octocat, APP, "older").await;
+    let most = i64::try_from(MOST_LOOKED_AT).unwrap();
+    tagged(&world, most + 5).await;
+    let filter = |after, keep_newest| {
+        Selection::Filter(VersionFilter {
+            tagged: Some(false),
+            after,
+            keep_newest,
+            ..VersionFilter::default()
+        })
+    };
+    let done = delete(&world, &octocat, &filter(None, 1)).await;
+    assert_eq!((done.deletion.versions.len(), done.more), (0, true));
+    let stop = done.stop.unwrap();
+    assert_eq!(stop.keep_newest, 1, "none was seen of what it keeps");
+    let rest = filter(Some(stop.after), stop.keep_newest);
+    let done = delete(&world, &octocat, &rest).await;
+    let gone: Vec<_> = done.deletion.versions.iter().map(|v| &v.digest).collect();
+    assert_eq!(gone.len(), 1);
+    assert!(gone == [&loose] || gone == [&older]);
+    assert_eq!((done.more, done.stop), (false, None));
+    let nowhere = filter(Some(VersionId::new(987_654)), 0);
+    let refused = world
+        .registry
+        .delete_versions(
+            &octocat,
+            &container(APP),
+            &nowhere,
+            DeleteOptions::default(),
+        )
+        .await;
+    assert!(
+        matches!(refused, Err(Error::InvalidField { field: "after", .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_filter_knows_the_tags_that_deleted_versions_had() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    five_days(&world, &octocat).await;
+    image(&world, &octocat, APP, "loose").await;
+    let everything = Selection::Filter(VersionFilter::default());
+    delete(&world, &octocat, &everything).await;
+    let path = container(APP);
+    let restore = async |filter: VersionFilter| {
+        let filter = Selection::Filter(filter);
+        let done = world.registry.restore_versions(&octocat, &path, &filter);
+        done.await.unwrap().restoration
+    };
+    let back = restore(VersionFilter {
+        tags: vec!["[12]".parse().unwrap()],
+        keep_tags: vec!["2".parse().unwrap()],
+        ..VersionFilter::default()
+    });
+    assert_eq!(back.await.tags(), ["1"]);
+    let loose = restore(VersionFilter {
+        tagged: Some(false),
+        ..VersionFilter::default()
+    });
+    let loose = loose.await;
+    assert_eq!((loose.versions.len(), loose.tags().len()), (1, 0));
+    let rest = restore(VersionFilter {
+        tagged: Some(true),
+        ..VersionFilter::default()
+    });
+    assert_eq!(rest.await.tags(), ["4", "3", "2"]);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod artifacts;
 mod attestations;
 mod backup;
 mod bulk;
+mod bulk_model;
 mod collector;
 mod counted_purge;
 mod credentials;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use naru_model::{Cascade, Needed, TagPattern, VersionId};
-use naru_registry::versions::bulk::{BulkDeletion, BulkRestoration, VersionFilter};
+use naru_registry::versions::bulk::{BulkDeletion, BulkRestoration, Stop, VersionFilter};
 use naru_registry::versions::plan::{Because, Deletion, Fate, Keeper, Obstacle, PlannedVersion};
 use naru_registry::versions::restore::RestoredVersion;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,8 @@ pub(crate) struct DeleteRequest {
     /// The numbers of the versions, at most 1000.
     #[schema(max_items = 1000)]
     pub(crate) ids: Option<Vec<i64>>,
-    /// Instead of numbers: every version that this takes, the newest 1000 of them.
+    /// Instead of numbers: every version that this takes, the newest 1000 of them. At most 10,000
+    /// versions are looked at; `stop` in the answer says where to go on.
     pub(crate) filter: Option<FilterView>,
     /// `withdraw` or `refuse`, as when one version is deleted.
     #[schema(value_type = Option<String>)]
@@ -37,11 +38,13 @@ pub(crate) struct RestoreRequest {
     /// The numbers of the versions, at most 1000.
     #[schema(max_items = 1000)]
     pub(crate) ids: Option<Vec<i64>>,
-    /// Instead of numbers: every version that this takes, the newest 1000 of them.
+    /// Instead of numbers: every version that this takes, the newest 1000 of them. At most 10,000
+    /// versions are looked at; `stop` in the answer says where to go on.
     pub(crate) filter: Option<FilterView>,
 }
 
-/// Takes the versions that every one of its fields lets through.
+/// Takes the versions that every one of its fields lets through. Of deleted versions the tags are
+/// meant that they lost with that.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = VersionFilter)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +62,9 @@ pub(crate) struct FilterView {
     keep_tags: Option<Vec<TagPattern>>,
     /// Not the newest so many of those that are left.
     keep_newest: Option<u32>,
+    /// Only versions that come after the one with this number in the list, which begins with the
+    /// newest: `after` of `stop` in an earlier answer.
+    after: Option<i64>,
 }
 
 impl From<FilterView> for VersionFilter {
@@ -71,6 +77,7 @@ impl From<FilterView> for VersionFilter {
             tags: view.tags.unwrap_or_default(),
             keep_tags: view.keep_tags.unwrap_or_default(),
             keep_newest: usize::try_from(view.keep_newest.unwrap_or(0)).unwrap_or(usize::MAX),
+            after: view.after.map(VersionId::new),
         }
     }
 }
@@ -105,8 +112,29 @@ pub(crate) struct BulkDeletionView {
     deletion: DeletionView,
     /// Numbers of which there is no listed version.
     unknown: Vec<i64>,
-    /// Whether there is more to do: ask again with the same request.
+    /// Whether there is more to do: ask again with the same request, and with what `stop` says.
     more: bool,
+    /// What to put into the filter to go on, where it has not looked at all versions.
+    stop: Option<StopView>,
+}
+
+/// Where a filter stopped.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VersionFilterStop)]
+pub(crate) struct StopView {
+    /// The number of the last version that was looked at.
+    after: i64,
+    /// How many of the newest behind it are still to be kept.
+    keep_newest: u32,
+}
+
+impl From<Stop> for StopView {
+    fn from(stop: Stop) -> Self {
+        Self {
+            after: stop.after.get(),
+            keep_newest: u32::try_from(stop.keep_newest).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 impl BulkDeletionView {
@@ -116,6 +144,7 @@ impl BulkDeletionView {
             deletion: DeletionView::new(&done.deletion),
             unknown: numbers(&done.unknown),
             more: done.more,
+            stop: done.stop.map(StopView::from),
         }
     }
 }
@@ -213,8 +242,10 @@ pub(crate) struct BulkRestorationView {
     versions: Vec<RestoredView>,
     /// Numbers of which there is no version that can be restored.
     unknown: Vec<i64>,
-    /// Whether there is more to do: ask again with the same request.
+    /// Whether there is more to do: ask again with the same request, and with what `stop` says.
     more: bool,
+    /// What to put into the filter to go on, where it has not looked at all versions.
+    stop: Option<StopView>,
 }
 
 impl BulkRestorationView {
@@ -225,6 +256,7 @@ impl BulkRestorationView {
             versions: versions.map(RestoredView::new).collect(),
             unknown: numbers(&done.unknown),
             more: done.more,
+            stop: done.stop.map(StopView::from),
         }
     }
 }
