@@ -162,7 +162,8 @@ impl Registry {
     /// Puts a manifest into the bin, with the tags that point at it (end-9 by digest).
     ///
     /// # Errors
-    /// [`Error::ManifestUnknown`]; [`Error::StillNeeded`] while a live index needs it.
+    /// [`Error::ManifestUnknown`]; [`Error::StillNeeded`] while a live index needs it;
+    /// [`Error::Undeletable`] for what was downloaded too often.
     pub async fn delete_manifest(
         &self,
         caller: &Caller,
@@ -184,6 +185,8 @@ impl Registry {
                 by,
             });
         }
+        self.refuse_downloaded_version(&mut tx, caller, package.id(), version.id)
+            .await?;
         self.erase_version(&mut tx, caller, package, version.id, now)
             .await?;
         self.commit(tx, Outdated::manifests(package.id())).await?;

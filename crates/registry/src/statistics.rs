@@ -293,6 +293,27 @@ impl Registry {
         }
     }
 
+    /// Refuses to delete a version that was downloaded too often.
+    ///
+    /// # Errors
+    /// [`Error::Undeletable`] with the vendor's sentence (contract D6).
+    pub(crate) async fn refuse_downloaded_version(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        package: PackageId,
+        version: VersionId,
+    ) -> Result<()> {
+        let Some(most) = self.deletable_downloads(conn, caller, package).await? else {
+            return Ok(());
+        };
+        let too_often = statistics::downloaded_more(conn, &[version], most).await?;
+        match too_often.is_empty() {
+            true => Ok(()),
+            false => Err(widely_downloaded(most)),
+        }
+    }
+
     /// Forgets the days that are older than thirteen months. Returns how many rows went.
     pub(crate) async fn forget_download_days(&self) -> Result<u64> {
         const ROWS: i64 = 1000;

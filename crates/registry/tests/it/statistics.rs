@@ -10,7 +10,7 @@ use naru_registry::versions::VersionRef;
 use naru_registry::{Caller, Error, Registry, Settings};
 
 use crate::jobs::running;
-use crate::kit::{APP, DAY, delete_version, readable, versions_of};
+use crate::kit::{APP, DAY, delete_manifest, delete_version, readable, versions_of};
 use crate::world::{any, container};
 use crate::{World, name};
 
@@ -212,6 +212,9 @@ async fn what_many_have_downloaded_cannot_be_deleted_where_the_settings_say_so()
     delete(&octocat, &other.digest).await.unwrap();
     for refused in [
         delete(&octocat, &popular.digest).await.err(),
+        delete_manifest(&world, &octocat, APP, &popular.digest)
+            .await
+            .err(),
         registry.delete_package(&octocat, &path).await.err(),
     ] {
         let told = matches!(&refused, Some(Error::Undeletable(text)) if text.contains("more than 2 downloads"));
