@@ -91,7 +91,7 @@ impl Registry {
     /// Points a tag, there or not, at a version; back to where it was before, for one.
     ///
     /// # Errors
-    /// [`Error::Refused`] unless the caller may push; [`Error::Invalid`] for what is no listed
+    /// [`Error::Refused`] unless the caller may push; [`Error::Invalid`] for what is no served
     /// version of the package; [`Error::TagProtected`].
     pub async fn move_tag(
         &self,
@@ -106,7 +106,8 @@ impl Registry {
         let mut tx = self.db.write().await?;
         lock(&mut tx, &package).await?;
         let found = versions::header_by_id(&mut tx, package.id(), version).await?;
-        if !found.is_some_and(|found| found.is_listed()) {
+        // A withdrawn one is listed again with it.
+        if !found.is_some_and(|found| found.is_served()) {
             return Err(Error::Invalid(format!(
                 "version_id: {version} is no version of {path}"
             )));

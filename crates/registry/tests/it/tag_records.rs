@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use naru_model::TokenKind;
+use naru_model::{TokenKind, VersionState};
 use naru_oci::Tag;
-use naru_registry::tags::{TagOrder, TagReason, WantedTags};
+use naru_registry::tags::{TagOrder, TagPlace, TagReason, WantedTags};
 use naru_registry::versions::VersionRef;
 use naru_registry::versions::delete::DeleteOptions;
 use naru_registry::{Caller, Cursor, Error};
 
 use crate::World;
+use crate::kit::{delete_version, versions_of};
 use crate::world::container;
 
 fn tag(name: &str) -> Tag {
@@ -110,6 +111,35 @@ async fn a_tag_points_only_at_versions_of_its_package_that_are_there() {
         .unwrap();
     assert!(matches!(point(one).await, Err(Error::Invalid(_))));
     assert_eq!(record(&path, "latest").await, two);
+}
+
+#[tokio::test]
+async fn a_tag_puts_a_withdrawn_version_back_into_the_lists() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let path = container("octocat/app");
+    let child = world.push(&octocat, "octocat/app", "amd64").await;
+    world
+        .push_index(&octocat, "octocat/app", "1", &[&child])
+        .await;
+    let amd64 = tag("amd64");
+    let found = world.registry.tag_record(&octocat, &path, &amd64);
+    let version = found.await.unwrap().version;
+    let withdrawn = VersionRef::Id(version);
+    delete_version(&world, &octocat, "octocat/app", &withdrawn)
+        .await
+        .unwrap();
+    let listed = async || {
+        let listed = versions_of(&world, &octocat, "octocat/app", VersionState::Listed);
+        listed.await.unwrap().len()
+    };
+    assert_eq!(listed().await, 1);
+    world
+        .registry
+        .move_tag(&octocat, &path, &tag("latest"), version)
+        .await
+        .unwrap();
+    assert_eq!(listed().await, 2);
 }
 
 #[tokio::test]

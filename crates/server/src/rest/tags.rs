@@ -108,7 +108,7 @@ struct ListTags {
 /// Where a tag is to point.
 #[derive(Debug, Deserialize, ToSchema)]
 struct MoveTag {
-    /// The number of a listed version of the package.
+    /// The number of a version of the package; one that was withdrawn is listed again.
     version_id: Option<i64>,
 }
 
