@@ -116,7 +116,7 @@ statements! {
         WHERE p.deleted_at IS NOT NULL AND p.deleted_at < $1
           AND EXISTS (SELECT 1 FROM versions v
                       WHERE v.package_id = p.id AND v.deleted_at IS NULL)
-        ORDER BY p.deleted_at, p.id LIMIT $2";
+        ORDER BY p.deleted_at, p.id LIMIT $2 {{SKIP LOCKED OF p}}";
     END_BIN_TIME = "UPDATE packages SET deleted_at = $1
         WHERE deleted_at IS NOT NULL AND deleted_at > $1";
     END_BIN_TIME_OF = "UPDATE packages SET deleted_at = $1

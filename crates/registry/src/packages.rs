@@ -252,7 +252,8 @@ impl Registry {
         };
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        let found = packages::find(&mut tx, package.id())
+        // Nobody restores or purges it meanwhile.
+        let found = packages::lock(&mut tx, package.id())
             .await?
             .ok_or_else(|| absent(path))?;
         if found.state() != PackageState::Deleted {
@@ -269,7 +270,8 @@ impl Registry {
             return Err(absent(path));
         }
         match packages::restore(&mut tx, package.id(), now).await {
-            Ok(_) => {}
+            Ok(true) => {}
+            Ok(false) => return Err(absent(path)),
             Err(error) if packages::name_taken(&error) => return Err(taken(path)),
             Err(error) => return Err(error.into()),
         }

@@ -307,6 +307,8 @@ impl Registry {
         progress: &(dyn Fn(&Purged) + Send + Sync),
     ) -> Result<()> {
         let mut tx = self.db.write().await?;
+        // A restore comes before all of it, or finds it gone.
+        packages::lock(&mut tx, package).await?;
         packages::bin_versions_of_deleted(&mut tx, package, self.clock.now()).await?;
         packages::end_bin_time(&mut tx, Some(package), self.end_of_bin_time()).await?;
         tx.commit().await?;
