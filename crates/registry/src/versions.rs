@@ -119,11 +119,11 @@ impl Registry {
         list(&mut conn, package.id(), wanted).await
     }
 
-    /// A listed version with its tags.
+    /// A served version with its tags; a withdrawn one has none.
     ///
     /// # Errors
     /// [`Error::Refused`]; [`Error::NotFound`] for the package; [`Error::ManifestUnknown`] for what
-    /// is not listed.
+    /// is not served.
     pub async fn version(
         &self,
         caller: &Caller,
@@ -135,7 +135,7 @@ impl Registry {
             .await?;
         let mut conn = self.db.read().await?;
         let found = find(&mut conn, package.id(), version).await?;
-        let found = found.filter(Version::is_listed);
+        let found = found.filter(Version::is_served);
         let version = found.ok_or_else(|| unknown(version))?;
         let tags = tags::of_version(&mut conn, version.id).await?;
         Ok(ListedVersion { version, tags })

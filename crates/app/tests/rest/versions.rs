@@ -286,7 +286,17 @@ fn a_delete_names_what_keeps_a_version_and_refuses_where_told_to() {
         Some(parent.digest.as_str())
     );
     assert!(package.is_served(&child));
-    package.get(&format!("/{id}")).expect(404);
+    // It is served still, so its address leads to it, as the list of what is served says.
+    let shown = package.get(&format!("/{id}")).expect(200).json();
+    assert!(shown["deleted_at"].is_string());
+    assert_eq!(tags(&shown), [""; 0]);
+    let active = package.list("?state=active");
+    assert!(active.contains(&shown));
+    for version in &active {
+        let url = version["url"].as_str().unwrap();
+        let answer = plain().api("GET", url).signed(&package.owner).send();
+        assert_eq!(answer.expect(200).json(), *version);
+    }
     package.delete(id, "").expect(404);
     assert!(package.names("?state=deleted").contains(&child.digest));
 }
