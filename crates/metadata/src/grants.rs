@@ -291,13 +291,11 @@ macro_rules! page_of_packages {
 }
 
 /// The packages of account `$2`, live, of type `$3` and visibility `$4` if given, below number
-/// `$5`, at most `$6` after the first `$7`; `visible` is the rest of the condition, about the caller
-/// `$1`.
-macro_rules! visible {
+/// `$5`; `visible` is the rest of the condition, about the caller `$1`.
+macro_rules! from_visible {
     ($visible:expr) => {
-        page_of_packages!(
-            "p.id DESC",
-            "SELECT p.id AS page_id FROM accounts o CROSS JOIN packages p
+        concat!(
+            " FROM accounts o CROSS JOIN packages p
             WHERE o.id = $2 AND p.owner_id = $2
             AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
             AND (CAST($3 AS {{TEXT}}) IS NULL OR p.package_type = $3)
@@ -306,8 +304,30 @@ macro_rules! visible {
             ")
             AND p.id < $5
             AND ",
-            $visible,
+            $visible
+        )
+    };
+}
+
+/// The newest `$6` of these, after the first `$7`.
+macro_rules! visible {
+    ($visible:expr) => {
+        page_of_packages!(
+            "p.id DESC",
+            "SELECT p.id AS page_id",
+            from_visible!($visible),
             " ORDER BY p.id DESC LIMIT $6 OFFSET $7"
+        )
+    };
+}
+
+/// How many these are; counted no further than `$6`.
+macro_rules! count_visible {
+    ($visible:expr) => {
+        concat!(
+            "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM (SELECT 1 AS one",
+            from_visible!($visible),
+            " LIMIT $6) AS few"
         )
     };
 }
@@ -329,8 +349,9 @@ macro_rules! conflicting {
     };
 }
 
-/// The deleted packages of account `$1`, since `$2`, at most `$3` after the first `$4`, the last one
-/// first; `restorable` is the rest of the condition.
+/// The deleted packages of account `$1`, since `$2`, of type `$5` and visibility `$6` if given,
+/// deleted before `$7`, and with a lower number than `$8` if at this moment; at most `$3` after the
+/// first `$4`, the last one first; `restorable` is the rest of the condition, about the caller `$9`.
 macro_rules! deleted {
     ($restorable:expr) => {
         page_of_packages!(
@@ -338,7 +359,12 @@ macro_rules! deleted {
             "SELECT p.id AS page_id FROM packages p JOIN accounts o ON o.id = p.owner_id
             ",
             join_followed_repository!(),
-            "WHERE p.owner_id = $1 AND p.deleted_at >= $2 AND p.published_at IS NOT NULL AND ",
+            "WHERE p.owner_id = $1 AND p.deleted_at >= $2 AND p.published_at IS NOT NULL
+            AND (CAST($5 AS {{TEXT}}) IS NULL OR p.package_type = $5)
+            AND (CAST($6 AS {{TEXT}}) IS NULL OR $6 = ",
+            effective_visibility!(),
+            ")
+            AND (p.deleted_at, p.id) < ($7, $8) AND ",
             $restorable,
             " ORDER BY p.deleted_at DESC, p.id DESC LIMIT $3 OFFSET $4"
         )
@@ -408,34 +434,38 @@ statements! {
     CONFLICTING_TO_USER = conflicting!(readable_by_user!());
     CONFLICTING_TO_WORKFLOW = conflicting!(readable_by_workflow!());
     CONFLICTING_TO_SYSTEM = conflicting!(readable_by_system!());
+    COUNT_VISIBLE_TO_ANYBODY = count_visible!(readable_by_anybody!());
+    COUNT_VISIBLE_TO_USER = count_visible!(readable_by_user!());
+    COUNT_VISIBLE_TO_WORKFLOW = count_visible!(readable_by_workflow!());
+    COUNT_VISIBLE_TO_SYSTEM = count_visible!(readable_by_system!());
 
     RESTORABLE_BY_USER = deleted!(concat!(registry_takes_changes!(), "
-            AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $5 AND u.kind = 'user'
+            AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $9 AND u.kind = 'user'
                 AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
-            AND ((o.kind = 'user' AND o.id = $5)
+            AND ((o.kind = 'user' AND o.id = $9)
                 OR (o.kind = 'organization' AND EXISTS (SELECT 1 FROM organization_members m
-                    WHERE m.organization_id = o.id AND m.user_id = $5 AND m.role = 'owner'))
+                    WHERE m.organization_id = o.id AND m.user_id = $9 AND m.role = 'owner'))
                 OR (p.package_type = 'container'
                     AND (o.kind = 'user' OR p.visibility = 'public'
                         OR EXISTS (SELECT 1 FROM organization_members m
-                            WHERE m.organization_id = o.id AND m.user_id = $5))
+                            WHERE m.organization_id = o.id AND m.user_id = $9))
                     AND EXISTS (SELECT 1 FROM package_users g
-                        WHERE g.package_id = p.id AND g.user_id = $5 AND g.role = 'admin'))
+                        WHERE g.package_id = p.id AND g.user_id = $9 AND g.role = 'admin'))
                 OR (p.package_type = 'container'
                     AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
-                        WHERE m.organization_id = o.id AND m.user_id = $5))
+                        WHERE m.organization_id = o.id AND m.user_id = $9))
                     AND EXISTS (SELECT 1 FROM package_teams g
                         WHERE g.package_id = p.id AND g.role = 'admin' AND ",
-                        in_team!("g.team_id", "$5"), "))
+                        in_team!("g.team_id", "$9"), "))
                 OR ((p.package_type = 'docker' OR p.inherit_access = 1)
                     AND (EXISTS (SELECT 1 FROM repository_users c
-                            WHERE c.repository_id = r.id AND c.user_id = $5 AND c.role = 'admin')
+                            WHERE c.repository_id = r.id AND c.user_id = $9 AND c.role = 'admin')
                         OR EXISTS (SELECT 1 FROM repository_teams c
                             WHERE c.repository_id = r.id AND c.role = 'admin' AND ",
-                            in_team!("c.team_id", "$5"), "))))"));
+                            in_team!("c.team_id", "$9"), "))))"));
     RESTORABLE_BY_WORKFLOW = deleted!(concat!(registry_takes_changes!(), "
             AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
-                WHERE w.id = $5 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
+                WHERE w.id = $9 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
                     AND wo.suspended_at IS NULL
                     AND ((p.package_type = 'docker' AND r.id = w.id)
                         OR (p.package_type = 'container' AND w.owner_id = p.owner_id
@@ -817,20 +847,42 @@ pub async fn listed(conn: &mut Conn, package: PackageId) -> Result<Option<Listed
     conn.optional(LISTED, &[package.into()]).await
 }
 
-/// The packages of an account that were deleted since `since` and that `principal` may restore, the
-/// last one first. What the credential allows is not looked at.
+/// Which part of a list of deleted packages is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BinSlice {
+    /// Only those deleted since then.
+    pub since: Moment,
+    /// At most so many.
+    pub limit: i64,
+    /// How many are passed over.
+    pub offset: i64,
+    /// Only those deleted before, and with a lower number if at this moment.
+    pub below: Option<(Moment, PackageId)>,
+}
+
+/// The deleted packages of an account that `principal` may restore, the last one first. What the
+/// credential allows is not looked at, nor whether a name is in conflict.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn restorable_packages(
     conn: &mut Conn,
     principal: &Principal,
-    owner: AccountId,
-    since: Moment,
-    limit: i64,
-    offset: i64,
+    filter: PackageFilter,
+    slice: BinSlice,
 ) -> Result<Vec<ListedPackage>> {
-    let mut args = vec![owner.into(), since.into(), limit.into(), offset.into()];
+    let below = slice.below.map(|(at, id)| (at.as_micros(), id.get()));
+    let (deleted_at, id) = below.unwrap_or((i64::MAX, i64::MAX));
+    let mut args = vec![
+        filter.owner.into(),
+        slice.since.into(),
+        slice.limit.into(),
+        slice.offset.into(),
+        filter.package_type.map(PackageType::as_str).into(),
+        filter.visibility.map(Visibility::as_str).into(),
+        deleted_at.into(),
+        id.into(),
+    ];
     let statement = match principal {
         Principal::Anonymous { .. } => return Ok(Vec::new()),
         Principal::User { user, .. } => {
@@ -866,15 +918,9 @@ pub async fn visible_packages(
     filter: PackageFilter,
     cursor: Cursor,
 ) -> Result<Page<ListedPackage>> {
-    let args = [
-        caller_number(principal).into(),
-        filter.owner.into(),
-        filter.package_type.map(PackageType::as_str).into(),
-        filter.visibility.map(Visibility::as_str).into(),
-        cursor.below().into(),
-        cursor.rows().into(),
-        cursor.skipped().into(),
-    ];
+    let mut args = about_visible(principal, filter, cursor.below());
+    args.push(cursor.rows().into());
+    args.push(cursor.skipped().into());
     let statement = match (principal, filter.conflicting) {
         (Principal::Anonymous { .. }, false) => VISIBLE_TO_ANYBODY,
         (Principal::User { .. }, false) => VISIBLE_TO_USER,
@@ -889,6 +935,43 @@ pub async fn visible_packages(
     Ok(Page::cut(rows, cursor, |listed: &ListedPackage| {
         listed.package.id.get()
     }))
+}
+
+fn about_visible(
+    principal: &Principal,
+    filter: PackageFilter,
+    below: i64,
+) -> Vec<crate::db::Arg<'static>> {
+    vec![
+        caller_number(principal).into(),
+        filter.owner.into(),
+        filter.package_type.map(PackageType::as_str).into(),
+        filter.visibility.map(Visibility::as_str).into(),
+        below.into(),
+    ]
+}
+
+/// How many packages [`visible_packages`] finds in all, in conflict or not; counts no further than
+/// `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_visible_packages(
+    conn: &mut Conn,
+    principal: &Principal,
+    filter: PackageFilter,
+    limit: i64,
+) -> Result<u64> {
+    let mut args = about_visible(principal, filter, i64::MAX);
+    args.push(limit.into());
+    let statement = match principal {
+        Principal::Anonymous { .. } => COUNT_VISIBLE_TO_ANYBODY,
+        Principal::User { .. } => COUNT_VISIBLE_TO_USER,
+        Principal::Workflow { .. } => COUNT_VISIBLE_TO_WORKFLOW,
+        Principal::System => COUNT_VISIBLE_TO_SYSTEM,
+    };
+    let count: i64 = conn.one(statement, &args).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Grants a user a role, in place of the one they had.

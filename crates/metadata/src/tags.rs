@@ -134,16 +134,39 @@ pub struct TagQuery<'a> {
     pub limit: i64,
     /// How many to leave out first.
     pub skip: i64,
+    /// Only those that come after this one.
+    pub after: Option<&'a TagPlace>,
 }
 
-/// The tags of package `$1` that hold `$2`, if that is given.
+/// Where a tag stands in a list of tags, there or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagPlace {
+    /// When it moved last, in a list that begins with what moved last.
+    pub moved_at: Moment,
+    /// The tag's name.
+    pub name: String,
+}
+
+impl From<&TagRecord> for TagPlace {
+    fn from(tag: &TagRecord) -> Self {
+        Self {
+            moved_at: tag.updated_at,
+            name: tag.name.clone(),
+        }
+    }
+}
+
+/// The tags of package `$1` that hold `$2`, if that is given; those that `after` lets through.
 macro_rules! records {
-    ($order:literal) => {
+    ($after:literal, $order:literal) => {
         concat!(
             "SELECT t.name, t.version_id, v.digest, t.created_at, t.updated_at
             FROM tags t JOIN versions v ON v.id = t.version_id
             WHERE t.package_id = $1 AND (CAST($2 AS {{TEXT}}) IS NULL
                 OR replace(lower(t.name), lower($2), '') <> lower(t.name))
+                AND ",
+            $after,
+            "
             ORDER BY ",
             $order,
             " LIMIT $3 OFFSET $4"
@@ -158,8 +181,11 @@ statements! {
     RECORD = "SELECT t.name, t.version_id, v.digest, t.created_at, t.updated_at
         FROM tags t JOIN versions v ON v.id = t.version_id
         WHERE t.package_id = $1 AND t.name = $2";
-    NEWEST = records!("t.updated_at DESC, t.name");
-    BY_NAME = records!("t.name");
+    NEWEST = records!(
+        "t.updated_at <= $5 AND (t.updated_at < $5 OR t.name > $6)",
+        "t.updated_at DESC, t.name"
+    );
+    BY_NAME = records!("t.name > $5", "t.name");
     NAMES = "SELECT name FROM tags WHERE package_id = $1 AND name > $2 ORDER BY name LIMIT $3";
     OF_VERSION = "SELECT name FROM tags WHERE version_id = $1 ORDER BY updated_at DESC, name";
     OF_VERSIONS = "SELECT t.name, t.version_id, v.digest
@@ -216,16 +242,24 @@ pub async fn records(
     package: PackageId,
     query: TagQuery<'_>,
 ) -> Result<Vec<TagRecord>> {
-    let statement = match query.order {
-        TagOrder::Newest => NEWEST,
-        TagOrder::Name => BY_NAME,
+    let (moved_at, name) = match query.after {
+        Some(place) => (place.moved_at.as_micros(), place.name.as_str()),
+        None => (i64::MAX, ""),
     };
-    let args = [
+    let mut args = vec![
         package.into(),
         query.holding.into(),
         query.limit.into(),
         query.skip.into(),
     ];
+    let statement = match query.order {
+        TagOrder::Newest => {
+            args.push(moved_at.into());
+            NEWEST
+        }
+        TagOrder::Name => BY_NAME,
+    };
+    args.push(name.into());
     conn.all(statement, &args).await
 }
 

@@ -2,15 +2,17 @@
 //! repository they are linked to.
 
 mod changes;
+mod deletion;
 
 pub use changes::PackageChange;
+pub use deletion::PackageDeletion;
 pub use naru_metadata::grants::ListedPackage;
-use naru_metadata::grants::PackageFilter;
+use naru_metadata::grants::{BinSlice, PackageFilter};
 use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages};
 use naru_model::{
-    AccountKind, AccountName, AccountPermission, EventKind, Moment, Package, PackagePath,
-    PackagePermission, PackageState, PackageType, Repository, RepositoryPath, Role, Team, TeamSlug,
-    User, Visibility,
+    AccountId, AccountKind, AccountName, AccountPermission, EventKind, Moment, Package, PackageId,
+    PackagePath, PackagePermission, PackageState, PackageType, Repository, RepositoryPath, Role,
+    Team, TeamSlug, User, Visibility,
 };
 
 use crate::access::{Authorized, lock};
@@ -19,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::repository_lists::RepositoryDetails;
 use crate::sight::seen_grants;
 use crate::tag_rules::own_repository;
+use crate::versions::COUNTED;
 use crate::{Caller, Registry, account_access, events, teams};
 
 /// Who may do what with a package, by explicit grants.
@@ -64,6 +67,29 @@ pub struct WantedPackages {
     pub conflicting: bool,
 }
 
+impl WantedPackages {
+    const fn of(self, owner: AccountId) -> PackageFilter {
+        PackageFilter {
+            owner,
+            package_type: self.package_type,
+            visibility: self.visibility,
+            conflicting: self.conflicting,
+        }
+    }
+}
+
+/// Which part of the bin is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BinPart {
+    /// How many packages at most.
+    pub limit: i64,
+    /// How many are passed over first.
+    pub skip: i64,
+    /// The last package of the part before, with the moment at which it was deleted, if that is
+    /// where this one begins.
+    pub after: Option<(Moment, PackageId)>,
+}
+
 /// Whom a role is granted to, or taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GrantTo {
@@ -101,12 +127,7 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let permission = AccountPermission::ListPackages;
         let found = account_access::account(&mut conn, caller, owner, permission).await?;
-        let filter = PackageFilter {
-            owner: found.id(),
-            package_type: wanted.package_type,
-            visibility: wanted.visibility,
-            conflicting: wanted.conflicting,
-        };
+        let filter = wanted.of(found.id());
         Ok(grants::visible_packages(&mut conn, &caller.principal, filter, cursor).await?)
     }
 
@@ -121,6 +142,24 @@ impl Registry {
         Ok(())
     }
 
+    /// How many packages [`Registry::list_packages`] has in all its pages, counted no further than
+    /// [`COUNTED`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn count_packages(
+        &self,
+        caller: &Caller,
+        owner: &AccountName,
+        wanted: WantedPackages,
+    ) -> Result<u64> {
+        let mut conn = self.db.read().await?;
+        let permission = AccountPermission::ListPackages;
+        let found = account_access::account(&mut conn, caller, owner, permission).await?;
+        let (principal, filter) = (&caller.principal, wanted.of(found.id()));
+        Ok(grants::count_visible_packages(&mut conn, principal, filter, COUNTED).await?)
+    }
+
     /// The deleted packages of an account that the caller may restore, the last one first; those
     /// too whose name was taken meanwhile.
     ///
@@ -130,17 +169,21 @@ impl Registry {
         &self,
         caller: &Caller,
         owner: &AccountName,
-        limit: i64,
-        offset: i64,
+        wanted: WantedPackages,
+        part: BinPart,
     ) -> Result<Vec<ListedPackage>> {
         let mut conn = self.db.read().await?;
         let permission = AccountPermission::ListPackages;
         let owner = account_access::account(&mut conn, caller, owner, permission).await?;
         let since = self.clock.now().minus(self.settings.bin_time());
-        let principal = &caller.principal;
-        let found =
-            grants::restorable_packages(&mut conn, principal, owner.id(), since, limit, offset);
-        Ok(found.await?)
+        let slice = BinSlice {
+            since,
+            limit: part.limit,
+            offset: part.skip,
+            below: part.after,
+        };
+        let (principal, filter) = (&caller.principal, wanted.of(owner.id()));
+        Ok(grants::restorable_packages(&mut conn, principal, filter, slice).await?)
     }
 
     /// A package's record.
@@ -203,23 +246,6 @@ impl Registry {
             .await?;
         self.content_cache.changed(package.id());
         Ok(())
-    }
-
-    /// What [`Registry::delete_package`] would put into the bin.
-    ///
-    /// # Errors
-    /// As [`Registry::delete_package`].
-    pub async fn preview_delete_package(
-        &self,
-        caller: &Caller,
-        path: &PackagePath,
-    ) -> Result<ListedPackage> {
-        let permission = PackagePermission::Delete;
-        let package = self.authorize(caller, path, permission).await?;
-        let mut conn = self.db.read().await?;
-        self.refuse_deleting(&mut conn, caller, &package).await?;
-        let listed = grants::listed(&mut conn, package.id()).await?;
-        listed.ok_or_else(|| absent(path))
     }
 
     /// What stands against deleting a package, although the caller administers it.

@@ -5,7 +5,7 @@ mod records;
 
 pub use naru_metadata::tag_history::TagChanged;
 use naru_metadata::tags::{self, TagChange};
-pub use naru_metadata::tags::{TagOrder, TagReason, TagRecord};
+pub use naru_metadata::tags::{TagOrder, TagPlace, TagReason, TagRecord};
 use naru_metadata::{Conn, packages, versions};
 use naru_model::policy::Refusal;
 use naru_model::{EventKind, Moment, PackagePermission, PackageType, TagAction, VersionId};

@@ -241,7 +241,11 @@ fn count(measured: &mut AccountUsage, link: Option<&OwnedLink>) {
     }
 }
 
-async fn bytes_of_package(conn: &mut Conn, package: PackageId, now: Moment) -> Result<Bytes> {
+pub(crate) async fn bytes_of_package(
+    conn: &mut Conn,
+    package: PackageId,
+    now: Moment,
+) -> Result<Bytes> {
     let manifests = usage::package_manifests(conn, package).await?;
     let mut bytes = Bytes::default();
     bytes.add(manifests.live_bytes, false);

@@ -14,7 +14,7 @@ use naru_model::{
 };
 use naru_oci::{Digest, RepositoryName};
 use naru_registry::Cursor;
-use naru_registry::packages::{GrantTo, WantedPackages};
+use naru_registry::packages::{BinPart, GrantTo, WantedPackages};
 use naru_registry::versions::VersionRef;
 
 use super::repo::GrantRow;
@@ -381,9 +381,15 @@ async fn deleted_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Pack
     let Instance {
         registry, caller, ..
     } = instance;
-    let page = async |limit, offset| {
+    let page = async |limit, skip| {
+        let part = BinPart {
+            limit,
+            skip,
+            after: None,
+        };
+        let all = WantedPackages::default();
         registry
-            .list_deleted_packages(caller, owner, limit, offset)
+            .list_deleted_packages(caller, owner, all, part)
             .await
     };
     let found = pages(page).await?;
@@ -415,9 +421,10 @@ async fn delete(
     let days = registry.settings().restore_days;
     let package = target.package;
     match target.version {
-        None if how.dry_run || how.cascade != Cascade::None => Err(anyhow!(
-            "`--dry-run` and `--cascade` are about one version: name it by tag, digest or number"
+        None if how.cascade != Cascade::None => Err(anyhow!(
+            "`--cascade` is about one version: name it by tag, digest or number"
         )),
+        None if how.dry_run => versions::preview_package(instance, path, output).await,
         None => {
             registry.delete_package(caller, path).await?;
             output.say(format_args!(

@@ -187,10 +187,16 @@ fn a_deleted_package_is_listed_for_those_who_may_restore_it_and_comes_back() {
     let preview = send("DELETE", &format!("{one}?dry_run=true"))
         .expect(200)
         .json();
+    let [version] = preview["versions"].as_array().unwrap().as_slice() else {
+        panic!("{preview}");
+    };
+    assert_eq!(version["tags"], json!(["1"]));
     assert_eq!(
-        (&preview["name"], &preview["version_count"]),
-        (&json!("app"), &json!(1))
+        (&version["fate"], &version["reason"]),
+        (&json!("deleted"), &json!("package"))
     );
+    assert!(preview["freed_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(preview["more"], false);
     for misspelt in ["dryrun=true", "dry_run=yes", "dry_run", "force=1"] {
         send("DELETE", &format!("{one}?{misspelt}")).expect(422);
     }
@@ -206,6 +212,15 @@ fn a_deleted_package_is_listed_for_those_who_may_restore_it_and_comes_back() {
     assert!(deleted[0]["deleted_at"].is_string());
     let seen = plain().api("GET", bin).signed(&stranger).send().expect(200);
     assert_eq!(seen.text(), "[]");
+
+    // The page is filled with what was asked for, and goes on behind a place.
+    let public = format!("{bin}&visibility=public");
+    assert_eq!(send("GET", &public).expect(200).text(), "[]");
+    let beyond = format!("{bin}&after=9999999999999999.1");
+    assert_eq!(send("GET", &beyond).expect(200).json(), json!(deleted));
+    let behind = format!("{bin}&after=1.1");
+    assert_eq!(send("GET", &behind).expect(200).text(), "[]");
+    send("GET", &format!("{bin}&after=somewhere")).expect(400);
 
     // While its name is another's it waits.
     push("pkg-bin", &octo, "app", "2");

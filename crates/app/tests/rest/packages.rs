@@ -31,6 +31,13 @@ fn packages_are_listed_newest_first_page_by_page() {
     };
     let (first, next) = names("/users/rest-pages/packages?package_type=container&per_page=2");
     assert_eq!(first, ["d", "b/c"]);
+    let first = "/user/packages?package_type=container&per_page=2";
+    let first = plain().api("GET", first).signed(&octo).send().expect(200);
+    assert!(first.page("last").unwrap().ends_with("page=2"));
+    let second = plain().api("GET", first.page("last").unwrap());
+    let second = second.signed(&octo).send().expect(200);
+    assert_eq!((second.page("last"), second.page("next")), (None, None));
+    assert!(second.page("prev").unwrap().ends_with("page=1"));
     let (second, next) = names(&next.unwrap());
     assert_eq!(second, ["a"]);
     assert_eq!(next, None);

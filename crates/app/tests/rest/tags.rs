@@ -43,6 +43,13 @@ fn tags_are_listed_newest_first_filtered_and_by_name() {
         names(&send(&octo, "GET", &next, None).expect(200).json()),
         ["b"]
     );
+    // What `page` does not reach is behind a place.
+    let all = names(&list("?after=9999999999999999.").expect(200).json()).len();
+    assert_eq!(all, 4);
+    assert_eq!(list("?after=1.").expect(200).text(), "[]");
+    let after = list("?sort=name&after=1.b").expect(200).json();
+    assert_eq!(names(&after), ["rc-1", "rc-2"]);
+    list("?after=b").expect(400);
     list("?sort=age").expect(400);
 }
 

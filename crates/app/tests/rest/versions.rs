@@ -260,6 +260,8 @@ fn versions_come_in_pages_newest_first() {
     let after = package.list(&format!("?per_page=1&after={third}"));
     assert_eq!(names(&after), expected[3..]);
     assert!(package.list(&format!("?after={last}")).is_empty());
+    let nowhere = package.get("?after=2000000000").expect(422);
+    assert!(nowhere.text().contains("after"), "{nowhere:?}");
     package.get("?state=sleeping").expect(400);
     package.get("?page=101&per_page=100").expect(400);
 }
@@ -408,6 +410,12 @@ fn many_versions_are_deleted_and_restored_at_once() {
     let done = package.ask("/delete-request", &body).expect(200).json();
     assert_eq!(done["versions"][0]["name"], *loose.digest);
     assert_eq!(done["unknown"], json!([2_000_000_000]));
+    let body = json!({ "dry_run": true, "filter": { "tags": ["pr-2"] } });
+    let one = package.ask("/restore-request", &body).expect(200).json();
+    assert_eq!(one["versions"][0]["tags"], json!(["pr-2"]));
+    assert_eq!((&one["more"], &one["stop"]), (&json!(false), &json!(null)));
+    let body = json!({ "dry_run": false, "filter": { "after": 2_000_000_000 } });
+    package.ask("/restore-request", &body).expect(422);
     let body = json!({ "dry_run": false, "filter": {} });
     let back = package.ask("/restore-request", &body).expect(200).json();
     assert_eq!(back["versions"].as_array().unwrap().len(), 3);

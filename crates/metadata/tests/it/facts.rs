@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::accounts::{name, organization, package, repository, team, user};
 use crate::home::at;
 use crate::{Home, on_both};
-use naru_metadata::grants::PackageFilter;
+use naru_metadata::grants::{BinSlice, PackageFilter};
 use naru_metadata::repository_lists::{Order, Shown};
 use naru_metadata::{
     Conn, Cursor, accounts, grants, instance, packages, repositories, repository_lists, team_trees,
@@ -519,12 +519,10 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
                 };
                 let page =
                     grants::visible_packages(&mut tx, principal, filter, Cursor::first(100)).await;
-                listed.extend(
-                    page.unwrap()
-                        .items
-                        .into_iter()
-                        .map(|listed| listed.package.id),
-                );
+                let page = page.unwrap().items;
+                let count = grants::count_visible_packages(&mut tx, principal, filter, 100).await;
+                assert_eq!(count.unwrap(), page.len() as u64, "the total of the list");
+                listed.extend(page.into_iter().map(|listed| listed.package.id));
             }
             let mut readable = BTreeSet::new();
             for package in &world.packages {
@@ -553,9 +551,23 @@ async fn the_bin_shows_exactly_what_may_be_restored(home: Home) {
         for principal in &world.principals {
             let mut listed = BTreeSet::new();
             for owner in &world.owners {
-                let found =
-                    grants::restorable_packages(&mut tx, principal, *owner, at(0), 100, 0).await;
-                listed.extend(found.unwrap().into_iter().map(|listed| listed.package.id));
+                for package_type in [PackageType::Container, PackageType::Docker] {
+                    let filter = PackageFilter {
+                        owner: *owner,
+                        package_type: Some(package_type),
+                        visibility: None,
+                        conflicting: false,
+                    };
+                    let slice = BinSlice {
+                        since: at(0),
+                        limit: 100,
+                        offset: 0,
+                        below: None,
+                    };
+                    let found =
+                        grants::restorable_packages(&mut tx, principal, filter, slice).await;
+                    listed.extend(found.unwrap().into_iter().map(|listed| listed.package.id));
+                }
             }
             let (mut restorable, mut deleted) = (BTreeSet::new(), 0);
             for package in &world.packages {

@@ -2,7 +2,7 @@
 //! before.
 
 use naru_metadata::tag_history::{self, TagChanged};
-use naru_metadata::tags::{self, TagOrder, TagQuery, TagReason, TagRecord};
+use naru_metadata::tags::{self, TagOrder, TagPlace, TagQuery, TagReason, TagRecord};
 use naru_metadata::{Cursor, Page, versions};
 use naru_model::{PackagePath, PackagePermission, VersionId};
 use naru_oci::Tag;
@@ -25,6 +25,8 @@ pub struct WantedTags {
     pub limit: usize,
     /// How many to leave out first.
     pub skip: usize,
+    /// Only those that come after this one.
+    pub after: Option<TagPlace>,
 }
 
 /// A part of a list of tags.
@@ -63,6 +65,7 @@ impl Registry {
             holding: wanted.holding.as_deref(),
             limit: i64::try_from(wanted.limit).unwrap_or(i64::MAX - 1) + 1,
             skip: i64::try_from(wanted.skip).unwrap_or(i64::MAX),
+            after: wanted.after.as_ref(),
         };
         let mut conn = self.db.read().await?;
         let mut tags = tags::records(&mut conn, package.id(), query).await?;

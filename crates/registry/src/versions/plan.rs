@@ -58,6 +58,8 @@ pub enum Because {
     ReferrerOf(Digest),
     /// It was withdrawn earlier, and nothing keeps it any more.
     NothingKeepsIt,
+    /// Its package goes.
+    WithPackage,
 }
 
 /// What becomes of a version.

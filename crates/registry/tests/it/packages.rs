@@ -1,10 +1,14 @@
 //! Packages: the bin, visibility, grants, links.
 
 use naru_model::policy::Refusal;
-use naru_model::{OrganizationRole, PackagePermission, PackageSettings, Role, Visibility};
-use naru_registry::packages::{GrantTo, WantedPackages};
+use naru_model::{
+    OrganizationRole, PackagePermission, PackageSettings, PackageType, Role, Visibility,
+};
+use naru_registry::packages::{BinPart, GrantTo, PackageDeletion, WantedPackages};
+use naru_registry::versions::plan::{Because, Fate};
 use naru_registry::{Caller, Cursor, Error};
 
+use crate::kit::{APP, manifest_of, noise, push_artifact};
 use crate::world::{container, nobody, repository};
 use crate::{World, name};
 
@@ -25,7 +29,15 @@ async fn a_deleted_package_is_gone_and_comes_back_whole() {
     assert!(matches!(again, Err(Error::Refused(Refusal::Unknown))));
     let deleted = world
         .registry
-        .list_deleted_packages(&Caller::system(), &name("octocat"), 10, 0)
+        .list_deleted_packages(
+            &Caller::system(),
+            &name("octocat"),
+            WantedPackages::default(),
+            BinPart {
+                limit: 10,
+                ..BinPart::default()
+            },
+        )
         .await;
     assert_eq!(deleted.unwrap().len(), 1);
     world
@@ -298,4 +310,126 @@ async fn a_package_is_linked_to_a_repository_of_its_owner_and_unlinked() {
     world.registry.unlink_package(&system, &path).await.unwrap();
     let record = world.registry.package(&octocat, &path).await.unwrap();
     assert!(record.repository.is_none() && !record.inherit_access);
+}
+
+#[tokio::test]
+async fn the_bin_is_listed_part_by_part_and_only_what_was_asked_for() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let registry = &world.registry;
+    for package in ["octocat/a", "octocat/b", "octocat/c", "octocat/d"] {
+        world.push(&octocat, package, "1").await;
+        let path = container(package);
+        if package.ends_with('b') {
+            let public = Visibility::Public;
+            registry
+                .set_package_visibility(&octocat, &path, public)
+                .await
+                .unwrap();
+        }
+        registry.delete_package(&octocat, &path).await.unwrap();
+    }
+    let list = async |visibility, part| {
+        let wanted = WantedPackages {
+            package_type: Some(PackageType::Container),
+            visibility,
+            conflicting: false,
+        };
+        let owner = name("octocat");
+        let found = registry.list_deleted_packages(&octocat, &owner, wanted, part);
+        let found = found.await.unwrap().into_iter();
+        found.map(|listed| listed.package).collect::<Vec<_>>()
+    };
+    let one = BinPart {
+        limit: 1,
+        ..BinPart::default()
+    };
+    let mut part = one;
+    let mut seen = Vec::new();
+    while let Some(package) = list(None, part).await.pop() {
+        part.after = package.deleted_at.map(|at| (at, package.id));
+        // What comes back meanwhile does not end the list.
+        let path = container(&format!("octocat/{}", package.name));
+        registry.restore_package(&octocat, &path).await.unwrap();
+        seen.push(package.name.to_string());
+    }
+    assert_eq!(seen, ["d", "c", "b", "a"], "all went at the same moment");
+    for package in ["octocat/a", "octocat/b", "octocat/c"] {
+        let path = container(package);
+        registry.delete_package(&octocat, &path).await.unwrap();
+    }
+    let public = list(Some(Visibility::Public), one).await;
+    let public: Vec<_> = public.iter().map(|one| one.name.to_string()).collect();
+    assert_eq!(public, ["b"], "a page is as full as it can be");
+}
+
+#[tokio::test]
+async fn packages_are_counted_as_they_are_listed() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let hubot = world.person("hubot").await;
+    for package in ["octocat/a", "octocat/b", "octocat/c"] {
+        world.push(&octocat, package, "1").await;
+    }
+    let registry = &world.registry;
+    registry
+        .set_package_visibility(&octocat, &container("octocat/b"), Visibility::Public)
+        .await
+        .unwrap();
+    let owner = name("octocat");
+    for caller in [&octocat, &hubot, &Caller::system()] {
+        for visibility in [None, Some(Visibility::Public), Some(Visibility::Private)] {
+            let wanted = WantedPackages {
+                visibility,
+                ..WantedPackages::default()
+            };
+            let all = Cursor::first(10);
+            let listed = registry.list_packages(caller, &owner, wanted, all);
+            let listed = listed.await.unwrap().items.len() as u64;
+            let counted = registry.count_packages(caller, &owner, wanted).await;
+            assert_eq!(counted.unwrap(), listed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preview_says_what_goes_with_a_package() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let (shared, own) = (noise("shared", 2000), noise("own", 700));
+    push_artifact(&world, &octocat, "octocat/other", "1", &[&shared])
+        .await
+        .unwrap();
+    push_artifact(&world, &octocat, APP, "1", &[&shared, &own])
+        .await
+        .unwrap();
+    let manifest = manifest_of(&[&shared, &own]).len() as u64;
+    let path = container(APP);
+    let preview = world.registry.preview_delete_package(&octocat, &path);
+    let PackageDeletion { deletion, more } = preview.await.unwrap();
+    assert_eq!((deletion.freed_bytes, more), (700 + manifest, false));
+    let [version] = deletion.versions.as_slice() else {
+        panic!("{deletion:?}");
+    };
+    assert_eq!(version.tags, ["1"]);
+    assert_eq!(version.because, Because::WithPackage);
+    assert_eq!(version.fate, Fate::Deleted);
+}
+
+#[tokio::test]
+async fn of_two_who_restore_or_delete_a_package_at_once_one_is_told_that_it_did() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let path = container(APP);
+    world.push(&octocat, APP, "1").await;
+    let registry = &world.registry;
+    for _ in 0..8 {
+        let deletes = [(); 2].map(|()| registry.delete_package(&octocat, &path));
+        let done = futures_util::future::join_all(deletes).await;
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
+        let restores = [(); 2].map(|()| registry.restore_package(&octocat, &path));
+        let done = futures_util::future::join_all(restores).await;
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
+    }
+    assert!(world.pull(&octocat, APP, "1").await.is_ok());
 }

@@ -59,6 +59,30 @@ async fn the_tag_that_moved_last_comes_first_and_pages_tell_each_once() {
         seen.extend(names);
     }
     assert_eq!(seen, ["b", "c", "a"]);
+    // And by cursor, also where several moved at the same moment.
+    for name in ["d", "e"] {
+        world.push(&octocat, "octocat/app", name).await;
+    }
+    let path = container("octocat/app");
+    for (order, expected) in [
+        (TagOrder::Newest, ["b", "d", "e", "c", "a"]),
+        (TagOrder::Name, ["a", "b", "c", "d", "e"]),
+    ] {
+        let mut wanted = WantedTags {
+            order,
+            limit: 1,
+            ..WantedTags::default()
+        };
+        let mut seen = Vec::new();
+        while let Some(tag) = {
+            let found = world.registry.list_tag_records(&octocat, &path, &wanted);
+            found.await.unwrap().tags.pop()
+        } {
+            wanted.after = Some(TagPlace::from(&tag));
+            seen.push(tag.name);
+        }
+        assert_eq!(seen, expected);
+    }
     // What has a meaning in patterns has none here.
     for (holding, count) in [("%", 0), ("_", 0), ("B", 1), ("*", 0)] {
         let filtered = WantedTags {
@@ -71,6 +95,35 @@ async fn the_tag_that_moved_last_comes_first_and_pages_tell_each_once() {
             "{holding}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_tag_puts_a_withdrawn_version_back_into_the_lists() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let path = container("octocat/app");
+    let child = world.push(&octocat, "octocat/app", "amd64").await;
+    world
+        .push_index(&octocat, "octocat/app", "1", &[&child])
+        .await;
+    let amd64 = tag("amd64");
+    let found = world.registry.tag_record(&octocat, &path, &amd64);
+    let version = found.await.unwrap().version;
+    let withdrawn = VersionRef::Id(version);
+    delete_version(&world, &octocat, "octocat/app", &withdrawn)
+        .await
+        .unwrap();
+    let listed = async || {
+        let listed = versions_of(&world, &octocat, "octocat/app", VersionState::Listed);
+        listed.await.unwrap().len()
+    };
+    assert_eq!(listed().await, 1);
+    world
+        .registry
+        .move_tag(&octocat, &path, &tag("latest"), version)
+        .await
+        .unwrap();
+    assert_eq!(listed().await, 2);
 }
 
 #[tokio::test]
@@ -111,35 +164,6 @@ async fn a_tag_points_only_at_versions_of_its_package_that_are_there() {
         .unwrap();
     assert!(matches!(point(one).await, Err(Error::Invalid(_))));
     assert_eq!(record(&path, "latest").await, two);
-}
-
-#[tokio::test]
-async fn a_tag_puts_a_withdrawn_version_back_into_the_lists() {
-    let world = World::new().await;
-    let octocat = world.person("octocat").await;
-    let path = container("octocat/app");
-    let child = world.push(&octocat, "octocat/app", "amd64").await;
-    world
-        .push_index(&octocat, "octocat/app", "1", &[&child])
-        .await;
-    let amd64 = tag("amd64");
-    let found = world.registry.tag_record(&octocat, &path, &amd64);
-    let version = found.await.unwrap().version;
-    let withdrawn = VersionRef::Id(version);
-    delete_version(&world, &octocat, "octocat/app", &withdrawn)
-        .await
-        .unwrap();
-    let listed = async || {
-        let listed = versions_of(&world, &octocat, "octocat/app", VersionState::Listed);
-        listed.await.unwrap().len()
-    };
-    assert_eq!(listed().await, 1);
-    world
-        .registry
-        .move_tag(&octocat, &path, &tag("latest"), version)
-        .await
-        .unwrap();
-    assert_eq!(listed().await, 2);
 }
 
 #[tokio::test]

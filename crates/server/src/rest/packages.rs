@@ -1,9 +1,9 @@
 //! Packages: listed, shown, changed, deleted and restored (contract D2, D3, D6, D7).
 
 use http::StatusCode;
-use naru_model::{PackagePath, PackageType, RepositoryPath, Scope, Visibility};
+use naru_model::{Moment, PackageId, PackagePath, PackageType, RepositoryPath, Scope, Visibility};
 use naru_registry::Cursor;
-use naru_registry::packages::{ListedPackage, PackageChange, WantedPackages};
+use naru_registry::packages::{BinPart, ListedPackage, PackageChange, WantedPackages};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,8 +13,8 @@ use super::finish::{Answer, Outcome};
 use super::input::{Json, Query, given};
 use super::operation::Operations;
 use super::owners::for_owners;
-use super::paging::{Paging, Rest, Wanted};
-use super::views::PackageView;
+use super::paging::{Paging, PagingByPlace, Rest, Wanted};
+use super::views::{PackageDeletionView, PackageView};
 
 /// The operations of packages.
 pub(super) fn routes(operations: &mut Operations) {
@@ -48,7 +48,7 @@ fn lists(operations: &mut Operations) {
             .summary(summary)
             .needs(&[Scope::ReadPackages], "list packages")
             .query::<ListPackages>()
-            .query::<Paging>()
+            .query::<PagingByPlace>()
             .lists::<PackageView>("The packages that the caller may read, newest first")
             .refuses(&[400, 401, 403, 404]);
     }
@@ -128,7 +128,7 @@ fn deleting(operations: &mut Operations) {
             .description("It can be restored for 30 days, as long as its name is free.")
             .needs(&[Scope::DeletePackages], "delete a package")
             .query::<HowToDelete>()
-            .answers::<PackageView>(200, "With `dry_run=true`: what would go")
+            .answers::<PackageDeletionView>(200, "With `dry_run=true`: what would go")
             .ends(204, "It is deleted")
             .refuses(&[400, 401, 403, 404, 422]);
     }
@@ -268,7 +268,8 @@ where
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct HowToDelete {
-    /// `true`: nothing is deleted, and the answer says what would go.
+    /// `true`: nothing is deleted, and the answer says what would go, and how many bytes become
+    /// free.
     dry_run: Option<bool>,
 }
 
@@ -316,10 +317,9 @@ fn invalid(error: impl std::fmt::Display) -> Failure {
 async fn list(
     call: Call,
     Query(packages): Query<ListPackages>,
-    Query(paging): Query<Paging>,
+    Query(paging): Query<PagingByPlace>,
 ) -> Outcome {
     let owner = call.owner().await?;
-    let page = paging.wanted()?;
     let Some(wanted) = packages.wanted()? else {
         let login = owner.0.login();
         call.registry()
@@ -328,8 +328,8 @@ async fn list(
         return call.ok(&[(); 0]);
     };
     match packages.state.as_deref() {
-        None | Some("" | "active") => live(&call, &owner, page, wanted).await,
-        Some("deleted") => deleted(&call, &owner, page, wanted).await,
+        None | Some("" | "active") => live(&call, &owner, paging.wanted()?, wanted).await,
+        Some("deleted") => deleted(&call, &owner, paging.wanted()?, wanted).await,
         Some(_) => Err(Failure::bad_request("state is active or deleted.")),
     }
 }
@@ -350,45 +350,68 @@ async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) 
         skip: page.skip,
         limit: page.limit,
     };
-    let found = call
-        .registry()
-        .list_packages(call.caller(), owner.0.login(), wanted, cursor)
+    let (registry, caller, login) = (call.registry(), call.caller(), owner.0.login());
+    let found = registry
+        .list_packages(caller, login, wanted, cursor)
         .await?;
+    // Only a page that is not the last one names that.
+    let total = match (&found.next, page.after) {
+        (Some(_), None) => Some(registry.count_packages(caller, login, wanted).await?),
+        _ => None,
+    };
     let rest = Rest {
         next: found.next.and_then(|next| next.after),
-        total: None,
+        total,
     };
     let views = views(call, owner, &found.items).await?;
     Ok(call.ok(&views)?.linked(page.link(call, rest)))
 }
 
-/// The bin, from which those of other types and visibilities are left out page by page.
-async fn deleted(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) -> Outcome {
+/// Where a deleted package stands in the bin: `MICROSECONDS.NUMBER`, as an opaque text.
+#[derive(Clone, Copy)]
+struct Place(Moment, PackageId);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0.as_micros(), self.1)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (micros, id) = text.split_once('.').unwrap_or_default();
+        let (micros, id) = (micros.parse()?, id.parse()?);
+        Ok(Self(Moment::from_micros(micros), PackageId::new(id)))
+    }
+}
+
+async fn deleted(
+    call: &Call,
+    owner: &Owner,
+    page: Wanted<Place>,
+    wanted: WantedPackages,
+) -> Outcome {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    let (limit, skip) = (count(page.limit), count(page.skip));
+    let part = BinPart {
+        limit: count(page.limit).saturating_add(1),
+        skip: count(page.skip),
+        after: page.after.map(|Place(at, id)| (at, id)),
+    };
     let mut found = call
         .registry()
-        .list_deleted_packages(call.caller(), owner.0.login(), limit + 1, skip)
+        .list_deleted_packages(call.caller(), owner.0.login(), wanted, part)
         .await?;
     let more = found.len() > page.limit;
     found.truncate(page.limit);
-    found.retain(|listed| is_wanted(listed, wanted));
+    let last = found.last().filter(|_| more).map(|last| &last.package);
     let rest = Rest {
-        next: page.next_by_number(more),
+        next: last.and_then(|last| Some(Place(last.deleted_at?, last.id))),
         total: None,
     };
     let views = views(call, owner, &found).await?;
     Ok(call.ok(&views)?.linked(page.link(call, rest)))
-}
-
-fn is_wanted(listed: &ListedPackage, wanted: WantedPackages) -> bool {
-    let package = &listed.package;
-    wanted
-        .package_type
-        .is_none_or(|wanted| wanted == package.package_type)
-        && wanted
-            .visibility
-            .is_none_or(|wanted| wanted == package.visibility)
 }
 
 async fn views(
@@ -432,7 +455,7 @@ async fn delete(call: Call) -> Outcome {
     let (registry, caller) = (call.registry(), call.caller());
     if how.dry_run == Some(true) {
         let found = registry.preview_delete_package(caller, &path).await?;
-        return call.ok(&PackageView::new(&found, &owner.0, &[], &call.urls()));
+        return call.ok(&PackageDeletionView::new(&found));
     }
     registry.delete_package(caller, &path).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT))

@@ -1,6 +1,9 @@
 //! Pages of lists: `page` and `per_page` as the vendor has them, `after` beyond ten thousand
 //! things, and the `Link` header that leads on (contract D2, D5).
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use naru_registry::{Cursor, Page};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -29,15 +32,32 @@ pub(crate) struct Paging {
     after: Option<String>,
 }
 
-/// A page as a use case is asked for it.
+/// Which page of a list is asked for that is not ordered by numbers.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+pub(crate) struct PagingByPlace {
+    /// The number of results per page (max 100). Default 30.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
+    per_page: Option<String>,
+    /// The page number of the results to fetch, from 1.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1)]
+    page: Option<String>,
+    /// Where a page begins, as the `Link` header of the one before says: for lists of more than
+    /// ten thousand things, which `page` cannot reach.
+    #[serde(default)]
+    after: Option<String>,
+}
+
+/// A page as a use case is asked for it. `A` says where a page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<A = i64> {
     /// How many things at most, 1 to 100.
     pub(crate) limit: usize,
     /// How many to leave out first.
     pub(crate) skip: usize,
-    /// The number of the last thing of the page before, where that was said.
-    pub(crate) after: Option<i64>,
+    /// The last thing of the page before, where that was said.
+    pub(crate) after: Option<A>,
     page: u64,
 }
 
@@ -47,10 +67,30 @@ impl Paging {
     /// # Errors
     /// 400 for what is no number, and for a page beyond ten thousand things.
     pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
-        let per_page = number("per_page", self.per_page.as_deref())?.unwrap_or(30);
-        let page = number("page", self.page.as_deref())?.unwrap_or(1).max(1);
-        let per_page = per_page.clamp(1, 100);
         let after = number("after", self.after.as_deref())?;
+        let after = after.map(|after| i64::try_from(after).unwrap_or(i64::MAX));
+        Wanted::new(self.per_page.as_deref(), self.page.as_deref(), after)
+    }
+}
+
+impl PagingByPlace {
+    /// Understands it. Sizes out of bounds are brought within them.
+    ///
+    /// # Errors
+    /// 400 for what is no number or no place, and for a page beyond ten thousand things.
+    pub(crate) fn wanted<A: FromStr>(&self) -> Result<Wanted<A>, Failure> {
+        let after = self.after.as_deref().filter(|text| !text.is_empty());
+        let unread = |_| Failure::bad_request("after must be as the Link header says.");
+        let after = after.map(|text| text.parse().map_err(unread)).transpose()?;
+        Wanted::new(self.per_page.as_deref(), self.page.as_deref(), after)
+    }
+}
+
+impl<A> Wanted<A> {
+    fn new(per_page: Option<&str>, page: Option<&str>, after: Option<A>) -> Result<Self, Failure> {
+        let per_page = number("per_page", per_page)?.unwrap_or(30);
+        let page = number("page", page)?.unwrap_or(1).max(1);
+        let per_page = per_page.clamp(1, 100);
         let beyond = page.saturating_mul(per_page) > FURTHEST;
         if after.is_none() && beyond {
             return Err(Failure::bad_request(
@@ -64,10 +104,10 @@ impl Paging {
         } else {
             (page - 1) * per_page
         };
-        Ok(Wanted {
+        Ok(Self {
             limit: size(per_page),
             skip: size(skip),
-            after: after.map(|after| i64::try_from(after).unwrap_or(i64::MAX)),
+            after,
             page,
         })
     }
@@ -119,18 +159,18 @@ impl Wanted {
 
 /// What is known of the rest of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rest {
-    /// The number of the last thing on this page, if another page follows.
-    pub(crate) next: Option<i64>,
+pub(crate) struct Rest<A = i64> {
+    /// The last thing on this page, if another page follows.
+    pub(crate) next: Option<A>,
     /// How many things the whole list has, where that was cheap to learn.
     pub(crate) total: Option<u64>,
 }
 
-impl Wanted {
+impl<A: Display> Wanted<A> {
     /// The `Link` header of this page; `None` when one page suffices.
-    pub(crate) fn link(&self, call: &Call, rest: Rest) -> Option<String> {
+    pub(crate) fn link(&self, call: &Call, rest: Rest<A>) -> Option<String> {
         let others = others(call.raw_query());
-        let target = |page: Option<u64>, after: Option<i64>| {
+        let target = |page: Option<u64>, after: Option<A>| {
             let mut query = others.clone();
             query.extend(page.map(|page| format!("page={page}")));
             query.extend(after.map(|after| format!("after={after}")));
@@ -139,19 +179,12 @@ impl Wanted {
         let links: Vec<String> = self
             .steps(rest)
             .into_iter()
-            .map(|step| format!("<{}>; rel=\"{}\"", target(step.page, step.after), step.rel))
+            .map(|Step { rel, page, after }| format!("<{}>; rel=\"{rel}\"", target(page, after)))
             .collect();
         (!links.is_empty()).then(|| links.join(", "))
     }
 
-    /// Whether and where a list goes on that can be reached by page number only.
-    pub(crate) fn next_by_number(&self, more: bool) -> Option<i64> {
-        let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
-        let reachable = (self.page + 1).saturating_mul(per_page) <= FURTHEST;
-        (more && reachable && self.after.is_none()).then_some(0)
-    }
-
-    fn steps(&self, rest: Rest) -> Vec<Step> {
+    fn steps(&self, rest: Rest<A>) -> Vec<Step<A>> {
         let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
         let last = rest.total.map(|total| total.div_ceil(per_page).max(1));
         let reachable = |page: u64| page.saturating_mul(per_page) <= FURTHEST;
@@ -161,6 +194,7 @@ impl Wanted {
             let before = last.map_or(self.page - 1, |last| last.min(self.page - 1));
             steps.push(Step::page("prev", before));
         }
+        let more = rest.next.is_some();
         match rest.next {
             Some(_) if by_number && reachable(self.page + 1) => {
                 steps.push(Step::page("next", self.page + 1));
@@ -172,8 +206,7 @@ impl Wanted {
             }),
             None => {}
         }
-        if let Some(last) = last.filter(|last| rest.next.is_some() && reachable(*last) && by_number)
-        {
+        if let Some(last) = last.filter(|last| more && reachable(*last) && by_number) {
             steps.push(Step::page("last", last));
         }
         if by_number && self.page > 1 {
@@ -183,13 +216,13 @@ impl Wanted {
     }
 }
 
-struct Step {
+struct Step<A> {
     rel: &'static str,
     page: Option<u64>,
-    after: Option<i64>,
+    after: Option<A>,
 }
 
-impl Step {
+impl<A> Step<A> {
     const fn page(rel: &'static str, page: u64) -> Self {
         Self {
             rel,

@@ -2,10 +2,10 @@
 //! own operations (`EXTENSIONS`, `P/tags…`).
 
 use http::StatusCode;
-use naru_model::{Scope, VersionId};
+use naru_model::{Moment, Scope, VersionId};
 use naru_oci::Tag;
 use naru_registry::Cursor;
-use naru_registry::tags::{TagOrder, WantedTags};
+use naru_registry::tags::{TagOrder, TagPlace, WantedTags};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,7 +15,7 @@ use super::finish::{Answer, Outcome};
 use super::input::{Json, NoQuery, Query};
 use super::operation::Operations;
 use super::owners::for_owners;
-use super::paging::{Paging, Rest};
+use super::paging::{Paging, PagingByPlace, Rest, Wanted};
 use super::views::{TagChangeView, TagView};
 
 /// The operations of tags.
@@ -77,7 +77,7 @@ fn lists(operations: &mut Operations) {
             .summary("List the tags of a package")
             .needs(&[Scope::ReadPackages], "list tags")
             .query::<ListTags>()
-            .query::<Paging>()
+            .query::<PagingByPlace>()
             .lists::<TagView>("The tags, the one that changed last first")
             .refuses(&[400, 401, 403, 404]);
     }
@@ -122,15 +122,40 @@ impl ListTags {
     }
 }
 
-async fn list(call: Call, Query(tags): Query<ListTags>, Query(paging): Query<Paging>) -> Outcome {
+/// Where a tag stands in its list: `MICROSECONDS.NAME`, as an opaque text.
+struct Place(TagPlace);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0.moved_at.as_micros(), self.0.name)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (micros, name) = text.split_once('.').ok_or(())?;
+        let moved_at = Moment::from_micros(micros.parse().map_err(|_| ())?);
+        let name = name.to_owned();
+        Ok(Self(TagPlace { moved_at, name }))
+    }
+}
+
+async fn list(
+    call: Call,
+    Query(tags): Query<ListTags>,
+    Query(paging): Query<PagingByPlace>,
+) -> Outcome {
     let owner = call.owner().await?;
     let path = call.package(&owner)?;
-    let page = paging.wanted()?;
+    let page: Wanted<Place> = paging.wanted()?;
     let wanted = WantedTags {
         order: tags.order()?,
         holding: tags.q.filter(|text| !text.is_empty()),
         limit: page.limit,
         skip: page.skip,
+        after: page.after.as_ref().map(|Place(after)| after.clone()),
     };
     let found = call
         .registry()
@@ -142,8 +167,9 @@ async fn list(call: Call, Query(tags): Query<ListTags>, Query(paging): Query<Pag
         .iter()
         .map(|tag| TagView::new(tag, &owner.0, &path, &urls))
         .collect();
+    let last = found.tags.last().filter(|_| found.more);
     let rest = Rest {
-        next: page.next_by_number(found.more),
+        next: last.map(|tag| Place(tag.into())),
         total: None,
     };
     Ok(call.ok(&views)?.linked(page.link(&call, rest)))

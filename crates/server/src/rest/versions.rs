@@ -53,7 +53,7 @@ fn reading(operations: &mut Operations) {
             .query::<ListVersions>()
             .query::<Paging>()
             .lists::<VersionView>("The versions of the package, newest first")
-            .refuses(&[400, 401, 403, 404]);
+            .refuses(&[400, 401, 403, 404, 422]);
     }
     for (path, id, summary) in [
         (

@@ -49,6 +49,7 @@ fn because(because: &Because) -> String {
         Because::ChildOf(index) => format!("child of {index}"),
         Because::ReferrerOf(subject) => format!("refers to {subject}"),
         Because::NothingKeepsIt => "withdrawn before, and nothing keeps it".to_owned(),
+        Because::WithPackage => "in the package".to_owned(),
     }
 }
 

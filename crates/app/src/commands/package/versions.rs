@@ -86,6 +86,23 @@ pub(super) async fn delete(
     Ok(())
 }
 
+/// Says what would go with a package.
+pub(super) async fn preview_package(
+    instance: &Instance,
+    path: &PackagePath,
+    output: Output,
+) -> Result<()> {
+    let Instance {
+        registry, caller, ..
+    } = instance;
+    let preview = registry.preview_delete_package(caller, path).await?;
+    print(&preview.deletion, "would become free", output)?;
+    if preview.more {
+        output.say(format_args!("only the newest versions are shown"));
+    }
+    Ok(())
+}
+
 /// What else went, in words.
 fn along(done: &Deletion) -> String {
     match done.deleted().len().saturating_sub(1) {

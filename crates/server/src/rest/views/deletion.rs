@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use naru_model::{Cascade, Needed, TagPattern, VersionId};
+use naru_registry::packages::PackageDeletion;
 use naru_registry::versions::bulk::{BulkDeletion, BulkRestoration, Stop, VersionFilter};
 use naru_registry::versions::plan::{Because, Deletion, Fate, Keeper, Obstacle, PlannedVersion};
 use naru_registry::versions::restore::RestoredVersion;
@@ -102,6 +103,25 @@ impl DeletionView {
     }
 }
 
+/// What deleting a package would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackageDeletion)]
+pub(crate) struct PackageDeletionView {
+    #[serde(flatten)]
+    deletion: DeletionView,
+    /// Whether the package has more versions than the newest 1000, which stand here.
+    more: bool,
+}
+
+impl PackageDeletionView {
+    pub(crate) fn new(deletion: &PackageDeletion) -> Self {
+        Self {
+            deletion: DeletionView::new(&deletion.deletion),
+            more: deletion.more,
+        }
+    }
+}
+
 /// What deleting many versions did, or would do.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = VersionsDeletion)]
@@ -168,8 +188,8 @@ pub(crate) struct FateView {
     /// `deleted`; `withdrawn`: out of the lists, and served as long as something keeps it;
     /// `stays`: it would have gone along, but something keeps it; `refused`.
     fate: &'static str,
-    /// Why it is concerned: `asked`, `child`, `referrer`, or `unkept`: withdrawn before, and nothing
-    /// keeps it any more.
+    /// Why it is concerned: `asked`, `child`, `referrer`, `unkept`: withdrawn before, and nothing
+    /// keeps it any more, or `package`: its package goes.
     reason: &'static str,
     /// The index whose child it is, or the subject that it refers to.
     of: Option<String>,
@@ -217,6 +237,7 @@ impl FateView {
             Because::ChildOf(index) => ("child", Some(index.to_string())),
             Because::ReferrerOf(subject) => ("referrer", Some(subject.to_string())),
             Because::NothingKeepsIt => ("unkept", None),
+            Because::WithPackage => ("package", None),
         };
         Self {
             id: version.id.get(),

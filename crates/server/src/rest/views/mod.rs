@@ -19,7 +19,8 @@ mod version;
 pub(super) use access::PackageAccessView;
 pub(super) use account::SimpleUser;
 pub(super) use deletion::{
-    BulkDeletionView, BulkRestorationView, DeleteRequest, DeletionView, FilterView, RestoreRequest,
+    BulkDeletionView, BulkRestorationView, DeleteRequest, DeletionView, FilterView,
+    PackageDeletionView, RestoreRequest,
 };
 use either::{either, schemas_of_either};
 pub(super) use explanation::ExplanationView;
