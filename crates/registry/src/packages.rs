@@ -21,8 +21,11 @@ use crate::error::{Error, Result};
 use crate::repository_lists::RepositoryDetails;
 use crate::sight::seen_grants;
 use crate::tag_rules::own_repository;
-use crate::versions::COUNTED;
 use crate::{Caller, Registry, account_access, events, teams};
+
+/// The most packages that are counted to say how many pages there are: of each it is asked whether
+/// the caller may read it.
+const MOST_COUNTED: i64 = 1_000;
 
 /// Who may do what with a package, by explicit grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,8 +145,8 @@ impl Registry {
         Ok(())
     }
 
-    /// How many packages [`Registry::list_packages`] has in all its pages, counted no further than
-    /// [`COUNTED`].
+    /// How many packages [`Registry::list_packages`] has in all its pages; `None` when they are more
+    /// than [`MOST_COUNTED`].
     ///
     /// # Errors
     /// As there.
@@ -152,12 +155,14 @@ impl Registry {
         caller: &Caller,
         owner: &AccountName,
         wanted: WantedPackages,
-    ) -> Result<u64> {
+    ) -> Result<Option<u64>> {
         let mut conn = self.db.read().await?;
         let permission = AccountPermission::ListPackages;
         let found = account_access::account(&mut conn, caller, owner, permission).await?;
         let (principal, filter) = (&caller.principal, wanted.of(found.id()));
-        Ok(grants::count_visible_packages(&mut conn, principal, filter, COUNTED).await?)
+        let limit = MOST_COUNTED + 1;
+        let count = grants::count_visible_packages(&mut conn, principal, filter, limit).await?;
+        Ok(Some(count).filter(|count| i64::try_from(*count).is_ok_and(|n| n < limit)))
     }
 
     /// The deleted packages of an account that the caller may restore, the last one first; those

@@ -356,7 +356,7 @@ async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) 
         .await?;
     // Only a page that is not the last one names that.
     let total = match (&found.next, page.after) {
-        (Some(_), None) => Some(registry.count_packages(caller, login, wanted).await?),
+        (Some(_), None) => registry.count_packages(caller, login, wanted).await?,
         _ => None,
     };
     let rest = Rest {
