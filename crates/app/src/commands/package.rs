@@ -1,27 +1,27 @@
 //! `naru package`.
 
 mod deletion;
+mod grants;
+mod list;
 mod rows;
+mod target;
 mod versions;
-
-use std::str::FromStr;
 
 use anyhow::{Error, Result, anyhow};
 use clap::{Args, Subcommand};
 use naru_model::{
-    AccountName, Cascade, Package, PackagePath, PackageType, Refusal, RepositoryPath, Role,
-    VersionId, Visibility,
+    AccountName, Cascade, PackagePath, PackageType, Refusal, RepositoryPath, Role, Visibility,
 };
-use naru_oci::{Digest, RepositoryName};
-use naru_registry::Cursor;
-use naru_registry::packages::{BinPart, GrantTo, WantedPackages};
+use naru_oci::RepositoryName;
 use naru_registry::versions::VersionRef;
 
-use super::repo::GrantRow;
-use super::{Grantee, GranteeArgs, Instance, all_accounts, beside, pages, words};
+use super::{GranteeArgs, Instance, beside, words};
 use crate::cli::Global;
 use crate::output::Output;
-use rows::{PackageDetailsRow, PackageRow};
+use grants::grant_to;
+use rows::PackageDetailsRow;
+pub(super) use rows::PackageRow;
+pub(super) use target::Target;
 
 /// Packages: list, show, delete, restore; who may do what with them.
 #[derive(Debug, Args)]
@@ -147,51 +147,6 @@ enum Action {
     },
 }
 
-/// A package, or one version of it.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) package: RepositoryName,
-    pub(super) version: Option<VersionRef>,
-}
-
-impl FromStr for Target {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if let Some((package, digest)) = text.split_once('@') {
-            let version = VersionRef::Digest(digest.parse::<Digest>()?);
-            return Ok(Self {
-                package: package.parse()?,
-                version: Some(version),
-            });
-        }
-        let (package, tag) = match text.rsplit_once(':') {
-            Some((package, tag)) => (package, Some(tag.parse::<naru_oci::Tag>()?)),
-            None => (text, None),
-        };
-        Ok(Self {
-            package: package.parse()?,
-            version: tag.map(|tag| VersionRef::Tag(tag.to_string())),
-        })
-    }
-}
-
-impl Target {
-    /// The same, or the version with a number that was given besides.
-    fn or_version(self, number: Option<i64>) -> Result<Self> {
-        match (number, &self.version) {
-            (None, _) => Ok(self),
-            (Some(number), None) => Ok(Self {
-                version: Some(VersionRef::Id(VersionId::new(number))),
-                ..self
-            }),
-            (Some(_), Some(_)) => Err(anyhow!(
-                "name the version by tag, by digest or by number, not by two of them"
-            )),
-        }
-    }
-}
-
 impl PackageCommand {
     pub(super) fn run(self, global: &Global) -> Result<()> {
         let output = global.output();
@@ -208,7 +163,7 @@ impl PackageCommand {
 }
 
 /// What the policy calls unknown to the machine itself, which may know everything, is not there.
-fn absent(error: Error, package: Option<RepositoryName>) -> Error {
+pub(super) fn absent(error: Error, package: Option<RepositoryName>) -> Error {
     let what = "package";
     match (error.downcast_ref(), package) {
         (Some(naru_registry::Error::Refused(Refusal::Unknown)), Some(package)) => {
@@ -249,7 +204,7 @@ impl Action {
         let path = |name: &RepositoryName| PackagePath::new(package_type, name);
         match self {
             Self::List { owner, deleted } => {
-                let found = find(instance, owner, deleted).await?;
+                let found = list::find(instance, owner, deleted).await?;
                 let is_wanted = |row: &PackageRow| only.is_none_or(|only| row.package_type == only);
                 let rows: Vec<_> = found.into_iter().filter(is_wanted).collect();
                 output.list(&rows)
@@ -305,7 +260,7 @@ impl Action {
                 ));
                 Ok(())
             }
-            Self::Grants { package } => grants(instance, &path(&package)?, output).await,
+            Self::Grants { package } => grants::list(instance, &path(&package)?, output).await,
             Self::Link {
                 package,
                 repository,
@@ -325,75 +280,6 @@ impl Action {
             }
         }
     }
-}
-
-fn grant_to(grantee: Grantee) -> GrantTo {
-    match grantee {
-        Grantee::User(user) => GrantTo::User(user),
-        Grantee::Team(team) => GrantTo::Team(team),
-    }
-}
-
-/// The packages of an account, or of all.
-async fn find(
-    instance: &Instance,
-    owner: Option<AccountName>,
-    deleted: bool,
-) -> Result<Vec<PackageRow>> {
-    let owners = match owner {
-        Some(owner) => vec![owner],
-        None => all_accounts(instance).await?,
-    };
-    let mut rows = Vec::new();
-    for owner in &owners {
-        let packages = if deleted {
-            deleted_of(instance, owner).await?
-        } else {
-            packages_of(instance, owner).await?
-        };
-        rows.extend(
-            packages
-                .iter()
-                .map(|package| PackageRow::new(owner, package)),
-        );
-    }
-    Ok(rows)
-}
-
-async fn packages_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
-    let Instance {
-        registry, caller, ..
-    } = instance;
-    let mut packages = Vec::new();
-    let mut next = Some(Cursor::first(500));
-    while let Some(cursor) = next {
-        let wanted = WantedPackages::default();
-        let page = registry
-            .list_packages(caller, owner, wanted, cursor)
-            .await?;
-        packages.extend(page.items.into_iter().map(|listed| listed.package));
-        next = page.next;
-    }
-    Ok(packages)
-}
-
-async fn deleted_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
-    let Instance {
-        registry, caller, ..
-    } = instance;
-    let page = async |limit, skip| {
-        let part = BinPart {
-            limit,
-            skip,
-            after: None,
-        };
-        let all = WantedPackages::default();
-        registry
-            .list_deleted_packages(caller, owner, all, part)
-            .await
-    };
-    let found = pages(page).await?;
-    Ok(found.into_iter().map(|listed| listed.package).collect())
 }
 
 async fn show(instance: &Instance, path: &PackagePath, output: Output) -> Result<()> {
@@ -466,23 +352,4 @@ async fn restore(
         }
     }
     Ok(())
-}
-
-async fn grants(instance: &Instance, path: &PackagePath, output: Output) -> Result<()> {
-    let Instance {
-        registry, caller, ..
-    } = instance;
-    let grants = registry.list_package_grants(caller, path).await?;
-    let users = grants.users.iter();
-    let teams = grants.teams.iter();
-    let repositories = grants.repositories.iter();
-    let rows: Vec<_> =
-        users
-            .map(|(user, role)| GrantRow::new("user", &user.login, role.as_str()))
-            .chain(teams.map(|(team, role)| GrantRow::new("team", &team.slug, role.as_str())))
-            .chain(repositories.map(|(repository, role)| {
-                GrantRow::new("repository", &repository.name, role.as_str())
-            }))
-            .collect();
-    output.list(&rows)
 }

@@ -1,59 +1,10 @@
 //! Commands beside a running server: what they do, print and refuse.
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::script::{check, fails, json, keys, server_with_people, succeeds, token};
 use crate::support::{Server, naru, naru_on, run, stderr, stdout};
-
-/// Runs a command that succeeds, and returns what it printed.
-fn succeeds(mut command: Command, line: &str) -> String {
-    let output = command.args(line.split(' ')).output().unwrap();
-    assert!(output.status.success(), "{line}: {}", stderr(&output));
-    stdout(&output)
-}
-
-fn json(server: &Server, line: &str) -> Value {
-    let printed = succeeds(server.naru(), &format!("{line} --json"));
-    serde_json::from_str(&printed).unwrap_or_else(|_| panic!("{line} printed: {printed}"))
-}
-
-/// Runs a command that fails, and returns what it said.
-fn fails(server: &Server, line: &str) -> String {
-    let output = server.naru().args(line.split(' ')).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{line}: {}", stdout(&output));
-    stderr(&output)
-}
-
-/// A server with the users octocat and hubot, the organization acme of octocat, and its team.
-fn server_with_people() -> Server {
-    let server = Server::start();
-    for line in [
-        "user create octocat",
-        "user create hubot",
-        "org create acme --owner octocat",
-        "org member add acme hubot",
-        "team create acme Core",
-    ] {
-        succeeds(server.naru(), line);
-    }
-    server
-}
-
-/// A token of `user` that may do everything with packages.
-fn token(server: &Server, user: &str) -> String {
-    let line = format!("token create {user} --scope write:packages,delete:packages");
-    succeeds(server.naru(), &line).trim().to_owned()
-}
-
-fn keys(value: &Value) -> Vec<&str> {
-    value
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect()
-}
 
 #[test]
 fn no_command_makes_a_data_directory() {
@@ -190,18 +141,6 @@ fn what_is_no_backup_is_answered_with_how_to_make_one() {
     let server = Server::start();
     let said = fails(&server, "backup --check nowhere");
     assert!(said.contains("naru backup DIR"), "{said}");
-}
-
-/// Pushes an image to `name` and deletes it again, and returns how that ended.
-fn check(server: &Server, user: &str, name: &str) -> Vec<Value> {
-    let check = naru()
-        .args(["check", &server.url, "--user", user, "--password-stdin"])
-        .args(["--image", name, "--json"])
-        .write_stdin(token(server, user))
-        .output()
-        .unwrap();
-    assert!(check.status.success(), "{}", stderr(&check));
-    serde_json::from_slice(&check.stdout).unwrap()
 }
 
 #[test]

@@ -16,5 +16,6 @@ mod example;
 mod grades;
 mod handbook;
 mod help;
+mod script;
 mod serving;
 mod support;

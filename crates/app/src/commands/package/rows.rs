@@ -11,7 +11,7 @@ use crate::output::Row;
 
 /// A package, with the names of GitHub's REST API.
 #[derive(Debug, Serialize)]
-pub(super) struct PackageRow {
+pub(in crate::commands) struct PackageRow {
     id: i64,
     name: String,
     owner: String,
@@ -24,7 +24,7 @@ pub(super) struct PackageRow {
 }
 
 impl PackageRow {
-    pub(super) fn new(owner: &AccountName, package: &Package) -> Self {
+    pub(in crate::commands) fn new(owner: &AccountName, package: &Package) -> Self {
         Self {
             id: package.id.get(),
             name: package.name.to_string(),
