@@ -1,8 +1,11 @@
 //! What the API says of itself, and how often it may be asked.
 
+use std::io::{BufRead, BufReader, Write};
 use std::sync::OnceLock;
 
-use crate::kit::http::Credential;
+use serde_json::json;
+
+use crate::kit::http::{Answer, Credential};
 use crate::kit::server::{Server, plain};
 
 /// A server that may be asked three times an hour.
@@ -140,4 +143,72 @@ fn where_nothing_is_counted_nothing_is_said_of_it() {
     let answer = server.api("GET", "/meta").send().expect(200);
     assert_eq!(answer.header("x-ratelimit-limit"), None);
     server.api("GET", "/rate_limit").send().expect(404);
+}
+
+#[track_caller]
+fn is_told_to_wait(answer: &Answer) {
+    let message = answer.message();
+    let known = "You have exceeded a secondary rate limit";
+    assert!(message.starts_with(known), "{message}");
+    let documentation = answer.json()["documentation_url"].to_string();
+    assert!(
+        documentation.ends_with("#secondary-rate-limits\""),
+        "{documentation}"
+    );
+    let wait: u64 = answer.the("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+}
+
+/// A request that the server has begun to answer: it waits for the body, and says so.
+fn under_way(server: &Server, who: &Credential) -> BufReader<std::net::TcpStream> {
+    let mut connection = server.connect();
+    write!(
+        connection,
+        "PATCH /api/v3/user HTTP/1.1\r\nHost: {}\r\nUser-Agent: slow\r\nAuthorization: {}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        server.address,
+        who.header().unwrap()
+    )
+    .unwrap();
+    let mut connection = BufReader::new(connection);
+    let mut line = String::new();
+    connection.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 100"), "{line}");
+    connection.read_line(&mut line).unwrap();
+    connection
+}
+
+#[test]
+fn more_requests_at_once_than_may_be_are_told_to_wait() {
+    let server = Server::start(&[("NARU_REST__CONCURRENT_REQUESTS", "1")]);
+    let [busy, idle] = ["busy", "idle"].map(|name| server.someone_with_all(name));
+    let get = |who: &Credential| server.api("GET", "/user").signed(who).send();
+    let mut slow = under_way(&server, &busy);
+    let refused = get(&busy).expect(403);
+    is_told_to_wait(&refused);
+    assert_ne!(refused.the("x-ratelimit-remaining"), "0");
+    get(&idle).expect(200);
+    slow.get_mut().write_all(b"{}").unwrap();
+    let mut line = String::new();
+    slow.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+    get(&busy).expect(200);
+}
+
+#[test]
+fn more_changes_in_a_minute_than_may_be_are_told_to_wait() {
+    let server = Server::start(&[("NARU_REST__CHANGES_PER_MINUTE", "2")]);
+    let octo = server.someone_with_all("changing");
+    let change = || {
+        let bio = json!({"bio": "changed"});
+        server.api("PATCH", "/user").signed(&octo).json(&bio).send()
+    };
+    change().expect(200);
+    change().expect(200);
+    is_told_to_wait(&change().expect(403));
+    server.api("GET", "/user").signed(&octo).send().expect(200);
+    let query = json!({"query": "{ viewer { login } }"});
+    let asked = server.request("POST", "/api/graphql").signed(&octo);
+    let asked = asked.with("User-Agent", "naru-tests");
+    asked.body(query.to_string()).send().expect(200);
 }

@@ -15,6 +15,9 @@ use utoipa::ToSchema;
 use super::operation::Operation;
 use crate::hosts::Arrival;
 
+/// Where the page about the API tells of secondary rate limits; go-github looks for this end.
+pub(super) const SECONDARY_RATE_LIMITS: &str = "secondary-rate-limits";
+
 /// Why an operation is not answered as asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -22,6 +25,8 @@ pub(crate) struct Failure {
     message: Message,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Where on the page about the API it is explained, unless the operation explains it.
+    anchor: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +111,7 @@ impl Failure {
             message: Message::Is(message),
             errors: Vec::new(),
             headers: Vec::new(),
+            anchor: None,
         }
     }
 
@@ -116,6 +122,7 @@ impl Failure {
             message: Message::Text(message.into()),
             errors: Vec::new(),
             headers: Vec::new(),
+            anchor: None,
         }
     }
 
@@ -181,6 +188,20 @@ impl Failure {
         Self::forbidden(message)
     }
 
+    /// 403: too much at once, or too many changes in a minute. Clients know it by the first
+    /// sentence, or by the end of the documentation's address.
+    pub(super) fn secondary_limit(retry_after: u64) -> Self {
+        Self {
+            anchor: Some(SECONDARY_RATE_LIMITS),
+            ..Self::is(
+                StatusCode::FORBIDDEN,
+                "You have exceeded a secondary rate limit. Please wait a while before you try \
+                 again.",
+            )
+        }
+        .with(RETRY_AFTER, HeaderValue::from(retry_after.max(1)))
+    }
+
     /// The same with a header.
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -195,6 +216,11 @@ impl Failure {
     /// The headers that only this failure has.
     pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
+    }
+
+    /// Where on the page about the API the failure is explained.
+    pub(super) fn anchor(&self, operation: Option<&Operation>) -> Option<&'static str> {
+        self.anchor.or(operation.map(|operation| operation.id))
     }
 
     /// The body, for an operation whose documentation is at `documentation`.
@@ -266,11 +292,7 @@ impl From<Error> for Failure {
             Error::Conflict(_) => Self::validation(vec![FieldError::custom("", "", &text)]),
             Error::TooLarge { .. } => Self::text(StatusCode::PAYLOAD_TOO_LARGE, text),
             Error::QuotaExceeded(_) => Self::forbidden(text),
-            Error::TooMany { retry_after } => Self::forbidden(
-                "You have exceeded a secondary rate limit. Please wait a while before you try \
-                 again.",
-            )
-            .with(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1))),
+            Error::TooMany { retry_after } => Self::secondary_limit(retry_after.as_secs()),
             Error::Unsupported => Self::text(StatusCode::METHOD_NOT_ALLOWED, text),
             Error::ClientGone => Self::bad_request(text),
             Error::NoSpace => Self::text(StatusCode::INSUFFICIENT_STORAGE, "No space is left."),

@@ -208,8 +208,8 @@ impl Finish {
     }
 
     fn render(&self, failure: &Failure, operation: Option<&Operation>) -> Response<Body> {
-        let documentation = match operation {
-            Some(operation) => format!("{}#{}", self.documentation, operation.id),
+        let documentation = match failure.anchor(operation) {
+            Some(anchor) => format!("{}#{anchor}", self.documentation),
             None => self.documentation.clone(),
         };
         let body = failure.body(operation, documentation);

@@ -178,15 +178,21 @@ impl Rest {
             return finish.failure(&failure);
         }
         finish.expires(self.0.registry.token_expiry(&caller).await);
-        let is_free = base
-            .strip(request.uri())
-            .is_some_and(|uri| uri.path() == "/rate_limit");
-        let cost = u64::from(!is_free);
+        let uri = base.strip(request.uri());
+        let path = uri.as_ref().map_or("", |uri| uri.path()).to_owned();
+        let cost = u64::from(path != "/rate_limit");
         let standing = self.0.limiter.take(&caller, arrival, now, cost);
         finish.rate(standing);
         if standing.is_some_and(|standing| standing.is_exceeded()) {
             return finish.failure(&Failure::rate_limited(&caller.principal, arrival));
         }
+        let changes = changes_something(request.method(), &path);
+        let _running = match self.0.limiter.begin(&caller, arrival, now, changes) {
+            Ok(running) => running,
+            Err(too_much) => {
+                return finish.failure(&Failure::secondary_limit(too_much.retry_after));
+            }
+        };
         let situation = Situation::new(caller.clone(), arrival.clone(), base, standing);
         let response = self.route(situation, base, request).await;
         let response = finish.finish(response).await;
@@ -258,6 +264,11 @@ fn has_user_agent(headers: &HeaderMap) -> bool {
     headers
         .get(USER_AGENT)
         .is_some_and(|agent| !agent.is_empty())
+}
+
+/// Whether a request may change something. What is asked by GraphQL is only read.
+fn changes_something(method: &Method, path: &str) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD) && path != "/graphql"
 }
 
 async fn no_such_operation() -> axum::response::Response {

@@ -1,7 +1,10 @@
 //! How often the REST API may be asked (contract D9): so many requests in a window of an hour,
-//! counted per user and not per token, per repository for its workflows, per address for nobody.
+//! counted per user and not per token, per repository for its workflows, per address for nobody;
+//! and, for the same callers, the secondary limits: so many at once, so many changes in a minute.
 //!
 //! Each process counts for itself.
+
+mod secondary;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +18,9 @@ use serde::Deserialize;
 
 use crate::hosts::Arrival;
 
+use secondary::Secondary;
+pub(super) use secondary::{Running, TooMuch};
+
 /// The `[rest]` section: how often the REST API may be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,6 +33,10 @@ pub struct RestSettings {
     pub workflow_requests_per_hour: u64,
     /// Requests an hour of an address from which nobody has signed in.
     pub anonymous_requests_per_hour: u64,
+    /// Requests of one caller that are answered at once; 0 is no limit.
+    pub concurrent_requests: u64,
+    /// Requests of one caller in a minute that may change something; 0 is no limit.
+    pub changes_per_minute: u64,
 }
 
 impl Default for RestSettings {
@@ -36,6 +46,8 @@ impl Default for RestSettings {
             user_requests_per_hour: 5_000,
             workflow_requests_per_hour: 1_000,
             anonymous_requests_per_hour: 60,
+            concurrent_requests: 100,
+            changes_per_minute: 500,
         }
     }
 }
@@ -60,6 +72,7 @@ struct Window {
 pub(super) struct Limiter {
     settings: RestSettings,
     windows: Cache<Counted, Arc<Window>>,
+    secondary: Secondary,
 }
 
 /// How much of the hour is used up.
@@ -99,7 +112,12 @@ impl Limiter {
             .max_capacity(MOST)
             .time_to_live(Duration::from_secs(2 * WINDOW.unsigned_abs()))
             .build();
-        Self { settings, windows }
+        let secondary = Secondary::new(&settings, MOST);
+        Self {
+            settings,
+            windows,
+            secondary,
+        }
     }
 
     /// Counts a request of `cost` before anything is done for it, so that requests that come at
@@ -129,6 +147,20 @@ impl Limiter {
         };
         let used = &self.window(counted, now).used;
         used.fetch_add(1, Ordering::Relaxed) >= limit
+    }
+
+    /// Begins a request within the secondary limits; `None` where nothing is counted.
+    pub(super) fn begin(
+        &self,
+        caller: &Caller,
+        arrival: &Arrival,
+        now: Moment,
+        changes: bool,
+    ) -> Result<Option<Running>, TooMuch> {
+        let Some((counted, _)) = self.counted(&caller.principal, arrival) else {
+            return Ok(None);
+        };
+        self.secondary.begin(counted, now, changes).map(Some)
     }
 
     /// Gives back what a request cost that told its caller nothing new.

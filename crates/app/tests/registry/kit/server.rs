@@ -61,13 +61,14 @@ impl Server {
 }
 
 /// The server that most tests share: as it is without configuration, but for the requests of
-/// strangers, of which all tests together make more than sixty an hour from one address.
+/// the REST API, of which all tests together make more than so many from one address.
 pub(crate) fn plain() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         Server::start(&[
             ("NARU_REST__ANONYMOUS_REQUESTS_PER_HOUR", "1000000"),
             ("NARU_REST__USER_REQUESTS_PER_HOUR", "1000000"),
+            ("NARU_REST__CHANGES_PER_MINUTE", "1000000"),
         ])
     })
 }

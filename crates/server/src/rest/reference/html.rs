@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::read::{Entry, Field, Kind, Reference, Section, Type};
 use super::words::Words;
 use super::{PATH, STYLE_PATH};
+use crate::rest::error::SECONDARY_RATE_LIMITS;
 
 /// What stands in the page where the address of the API belongs.
 pub(super) const API: &str = "\u{1}api\u{1}";
@@ -35,6 +36,7 @@ fn head(out: &mut String, words: &Words) {
         code,
         title,
         introduction,
+        limits,
         skip,
         description,
         other_language,
@@ -49,7 +51,7 @@ fn head(out: &mut String, words: &Words) {
          <title>{title} · Naru</title><link rel=\"stylesheet\" href=\"{STYLE_PATH}\"></head><body>\
          <a class=\"skip\" href=\"#operations\">{skip}</a>\
          <header><p class=\"brand\"><a href=\"/\">Naru</a></p><h1>{title}</h1>\
-         <p class=\"lead\">{introduction}</p>\
+         <p class=\"lead\">{introduction}</p><p id=\"{SECONDARY_RATE_LIMITS}\">{limits}</p>\
          <p class=\"links\"><code>{API}</code> <a href=\"{API}/openapi.json\">{description}</a> \
          <a href=\"{PATH}?lang={other_code}\" hreflang=\"{other_code}\" lang=\"{other_code}\">\
          {other_language}</a></p></header><div class=\"columns\">"

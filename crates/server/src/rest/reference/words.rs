@@ -9,6 +9,7 @@ pub(super) struct Words {
     pub(super) code: &'static str,
     pub(super) title: &'static str,
     pub(super) introduction: &'static str,
+    pub(super) limits: &'static str,
     pub(super) skip: &'static str,
     pub(super) contents: &'static str,
     pub(super) description: &'static str,
@@ -34,6 +35,9 @@ pub(super) const ENGLISH: Words = Words {
     title: "REST API",
     introduction: "GitHub’s REST API for packages, and what Naru adds to it. Every operation of \
                    this instance, made from the program itself.",
+    limits: "Too many requests at once, or too many changes in a minute, are answered with 403, \
+             “You have exceeded a secondary rate limit”, and Retry-After says in how many seconds \
+             to come again.",
     skip: "Skip to the operations",
     contents: "Operations",
     description: "OpenAPI description",
@@ -59,6 +63,9 @@ pub(super) const KOREAN: Words = Words {
     title: "REST API",
     introduction: "GitHub의 패키지 REST API와 나루가 더한 것입니다. 이 인스턴스의 모든 작업이 \
                    프로그램에서 바로 만들어집니다.",
+    limits: "한꺼번에 너무 많은 요청을 보내거나 1분 안에 너무 많이 변경하면 403 “You have exceeded a \
+             secondary rate limit”으로 답하며, 몇 초 뒤에 다시 시도할지는 Retry-After가 \
+             알려 줍니다.",
     skip: "작업 목록으로 건너뛰기",
     contents: "작업",
     description: "OpenAPI 문서",
