@@ -22,10 +22,6 @@
 )]
 
 mod access;
-#[allow(
-    dead_code,
-    reason = "the operations whose tests need the rest of it are being added"
-)]
 mod api;
 mod artifacts;
 mod attestations;

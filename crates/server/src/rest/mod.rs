@@ -13,10 +13,6 @@
 //!
 //! A handler has three movements: the request is read into types, one use case is called, a view
 //! is rendered. It knows nothing of roles.
-#![allow(
-    dead_code,
-    reason = "the nouns that use the rest of the table are being added"
-)]
 
 mod artifacts;
 mod attestations;
