@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::call::{Call, Owner};
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::Json;
 use super::operation::Operations;
@@ -527,9 +527,5 @@ fn rejected(rejected: Vec<Rejected>) -> Vec<RejectedView> {
 }
 
 fn invalid(field: &str, message: &str) -> Failure {
-    Failure::validation(vec![FieldError::invalid(
-        "ArtifactMetadata",
-        field,
-        message,
-    )])
+    Failure::invalid("ArtifactMetadata", field, message)
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::{Call, Owner};
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query, Verbatim};
 use super::operation::Operations;
@@ -554,5 +554,5 @@ fn check_count(field: &str, count: usize) -> Result<(), Failure> {
 }
 
 fn invalid(field: &str, message: &str) -> Failure {
-    Failure::validation(vec![FieldError::invalid("Attestation", field, message)])
+    Failure::invalid("Attestation", field, message)
 }

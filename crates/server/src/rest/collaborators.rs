@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query};
 use super::operation::Operations;
@@ -99,8 +99,7 @@ impl ListCollaborators {
 }
 
 fn invalid(field: &str, message: impl std::fmt::Display) -> Failure {
-    let message = message.to_string();
-    Failure::validation(vec![FieldError::invalid("Collaborator", field, &message)])
+    Failure::invalid("Collaborator", field, message)
 }
 
 fn role(word: &str) -> Result<RepositoryRole, Failure> {

@@ -3,6 +3,8 @@
 //!
 //! What a caller may not know about answers like what does not exist: 404, byte for byte.
 
+use std::fmt::Display;
+
 use axum::response::IntoResponse;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -155,6 +157,22 @@ impl Failure {
             Ok(to) => failure.with(LOCATION, to),
             Err(_) => Self::NOT_FOUND,
         }
+    }
+
+    /// 422: a value that a field cannot have.
+    pub(crate) fn invalid(resource: &str, field: &str, message: impl Display) -> Self {
+        let error = FieldError::invalid(resource, field, &message.to_string());
+        Self::validation(vec![error])
+    }
+
+    /// 422: a field that must be there.
+    pub(crate) fn missing(resource: &str, field: &str) -> Self {
+        Self::validation(vec![FieldError::missing(resource, field)])
+    }
+
+    /// 400: a parameter that cannot be understood.
+    pub(crate) fn bad_argument(error: impl Display) -> Self {
+        Self::bad_request(format!("Invalid argument: {error}."))
     }
 
     /// 409: it stands against the state of things.

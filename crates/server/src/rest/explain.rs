@@ -86,12 +86,12 @@ impl Question {
         match (&self.user, self.token_id, &self.repository) {
             (None, None, None) => Ok(ExplainedSubject::Caller),
             (Some(login), None, None) => {
-                let login: AccountName = login.parse().map_err(invalid)?;
+                let login: AccountName = login.parse().map_err(Failure::bad_argument)?;
                 Ok(ExplainedSubject::User(login))
             }
             (None, Some(id), None) => Ok(ExplainedSubject::Token(TokenId::new(id))),
             (None, None, Some(path)) => {
-                let path: RepositoryPath = path.parse().map_err(invalid)?;
+                let path: RepositoryPath = path.parse().map_err(Failure::bad_argument)?;
                 Ok(ExplainedSubject::Repository(path))
             }
             _ => Err(Failure::bad_request(
@@ -102,12 +102,8 @@ impl Question {
 
     fn permission(&self) -> Result<PackagePermission, Failure> {
         let word = self.permission.as_deref().unwrap_or("read");
-        word.parse().map_err(invalid)
+        word.parse().map_err(Failure::bad_argument)
     }
-}
-
-fn invalid(error: impl std::fmt::Display) -> Failure {
-    Failure::bad_request(format!("Invalid argument: {error}."))
 }
 
 async fn of_package(call: Call, Query(question): Query<Question>) -> Outcome {
@@ -123,11 +119,11 @@ async fn of_name(
 ) -> Outcome {
     let Owner(owner) = call.owner().await?;
     let package_type: PackageType = match name.package_type.as_deref() {
-        Some(word) => word.parse().map_err(invalid)?,
+        Some(word) => word.parse().map_err(Failure::bad_argument)?,
         None => PackageType::Container,
     };
     let text = name.name.unwrap_or_default();
-    let name: PackageName = text.parse().map_err(invalid)?;
+    let name: PackageName = text.parse().map_err(Failure::bad_argument)?;
     if package_type == PackageType::Docker && name.legacy_repository().is_none() {
         return Err(Failure::bad_request(
             "A name on the older Docker registry is a repository, a slash and an image.",

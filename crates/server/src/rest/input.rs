@@ -1,5 +1,8 @@
 //! Queries and bodies as types, and what is said of those that are none.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
@@ -9,7 +12,7 @@ use serde_json::error::Category;
 
 use super::State;
 use super::call::Situation;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 
 /// The query of a request.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -28,6 +31,16 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
             .map(|axum::extract::Query(query)| Self(query))
             .map_err(|error| Failure::bad_request(error.body_text()))
     }
+}
+
+/// Reads a text of a body; `resource` is the kind of thing that it is a field of.
+pub(crate) fn field<T>(resource: &str, name: &str, text: &str) -> Result<T, Failure>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    let read = text.parse();
+    read.map_err(|error: T::Err| Failure::invalid(resource, name, error))
 }
 
 /// The query of an operation that takes none, where a parameter that means nothing must not be
@@ -96,9 +109,7 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<State> for Verbatim<
     async fn from_request(request: Request, _: &State) -> Result<Self, Failure> {
         let bytes = read(request, LONGEST).await?;
         let value = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-            Category::Data => {
-                Failure::validation(vec![FieldError::invalid("", "", &error.to_string())])
-            }
+            Category::Data => Failure::invalid("", "", error),
             _ => Failure::bad_request("Problems parsing JSON"),
         })?;
         Ok(Self(value))
@@ -122,10 +133,7 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
             Category::Data if !is_structure(bytes) => {
                 Failure::bad_request("Body should be a JSON object")
             }
-            Category::Data => {
-                let fault = FieldError::invalid("", &field, &cause.to_string());
-                Failure::validation(vec![fault])
-            }
+            Category::Data => Failure::invalid("", &field, cause),
             Category::Io | Category::Syntax | Category::Eof => problem(),
         }
     })?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query};
 use super::operation::Operations;
@@ -125,17 +125,14 @@ impl Invite {
                  and invitee_id names it.",
             ));
         }
-        let id = self.invitee_id.ok_or_else(|| {
-            let missing = FieldError::missing("OrganizationInvitation", "invitee_id");
-            Failure::validation(vec![missing])
-        })?;
+        let id = self.invitee_id;
+        let id = id.ok_or_else(|| Failure::missing("OrganizationInvitation", "invitee_id"))?;
         Ok(AccountId::new(id))
     }
 }
 
 fn invalid(field: &str, message: &str) -> Failure {
-    let field = FieldError::invalid("OrganizationInvitation", field, message);
-    Failure::validation(vec![field])
+    Failure::invalid("OrganizationInvitation", field, message)
 }
 
 async fn create(call: Call, Json(invite): Json<Invite>) -> Outcome {

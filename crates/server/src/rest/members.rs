@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query};
 use super::operation::Operations;
@@ -174,11 +174,7 @@ fn role_of(field: &str, word: &str) -> Result<OrganizationRole, Failure> {
 }
 
 fn invalid(field: &str, message: &str) -> Failure {
-    Failure::validation(vec![FieldError::invalid(
-        "OrganizationMember",
-        field,
-        message,
-    )])
+    Failure::invalid("OrganizationMember", field, message)
 }
 
 async fn list(

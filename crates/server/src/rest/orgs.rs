@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query, given};
 use super::operation::Operations;
@@ -128,9 +128,7 @@ struct UpdateOrganization {
 
 impl UpdateOrganization {
     fn change(self) -> Result<OrganizationChange, Failure> {
-        let invalid = |field, message| {
-            Failure::validation(vec![FieldError::invalid("Organization", field, message)])
-        };
+        let invalid = |field, message| Failure::invalid("Organization", field, message);
         if let Some(word) = &self.default_repository_permission
             && word != "none"
         {

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
-use super::input::{Json, NoQuery};
+use super::input::{Json, NoQuery, field};
 use super::operation::Operations;
 use super::owners::for_owners;
 use super::views::PackageAccessView;
@@ -104,13 +104,9 @@ struct GrantBody {
 
 impl GrantBody {
     fn role(&self) -> Result<Role, Failure> {
-        let refused = |error| Failure::validation(vec![error]);
         let word = self.role.as_deref();
-        let word = word.ok_or_else(|| refused(FieldError::missing("PackageAccess", "role")))?;
-        word.parse().map_err(|error: naru_model::UnknownWord| {
-            let text = error.to_string();
-            refused(FieldError::invalid("PackageAccess", "role", &text))
-        })
+        let missing = || Failure::missing("PackageAccess", "role");
+        field("PackageAccess", "role", word.ok_or_else(missing)?)
     }
 }
 

@@ -2,15 +2,14 @@
 
 use http::StatusCode;
 use naru_model::{Moment, PackageId, PackagePath, PackageType, RepositoryPath, Scope, Visibility};
-use naru_registry::Cursor;
 use naru_registry::packages::{BinPart, ListedPackage, PackageChange, WantedPackages};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::{Call, Owner};
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
-use super::input::{Json, Query, given};
+use super::input::{Json, Query, field, given};
 use super::operation::Operations;
 use super::owners::for_owners;
 use super::paging::{Paging, PagingByPlace, Rest, Wanted};
@@ -231,15 +230,17 @@ struct ChangePackage {
     default_tag_rule: Option<bool>,
 }
 
+const PACKAGE: &str = "Package";
+
 impl ChangePackage {
     fn change(self) -> Result<PackageChange, Failure> {
         let repository: Option<Option<RepositoryPath>> = match &self.repository {
-            Some(Some(text)) => Some(Some(field("repository", text)?)),
+            Some(Some(text)) => Some(Some(field(PACKAGE, "repository", text)?)),
             Some(None) => Some(None),
             None => None,
         };
         let visibility: Option<Visibility> = match &self.visibility {
-            Some(word) => Some(field("visibility", word)?),
+            Some(word) => Some(field(PACKAGE, "visibility", word)?),
             None => None,
         };
         Ok(PackageChange {
@@ -250,17 +251,6 @@ impl ChangePackage {
             default_tag_rule: self.default_tag_rule,
         })
     }
-}
-
-fn field<T>(name: &str, text: &str) -> Result<T, Failure>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-{
-    text.parse().map_err(|error: T::Err| {
-        let error = error.to_string();
-        Failure::validation(vec![FieldError::invalid("Package", name, &error)])
-    })
 }
 
 /// How a package is to be deleted. A parameter that is not known is refused, so that a misspelt
@@ -290,7 +280,7 @@ impl ListPackages {
     /// `None` for an ecosystem of which there can be nothing here.
     fn wanted(&self) -> Result<Option<WantedPackages>, Failure> {
         let visibility = match &self.visibility {
-            Some(word) => Some(word.parse::<Visibility>().map_err(invalid)?),
+            Some(word) => Some(word.parse::<Visibility>().map_err(Failure::bad_argument)?),
             None => None,
         };
         let word = self.package_type.as_deref().unwrap_or_default();
@@ -308,10 +298,6 @@ impl ListPackages {
             conflicting: false,
         }))
     }
-}
-
-fn invalid(error: impl std::fmt::Display) -> Failure {
-    Failure::bad_request(format!("Invalid argument: {error}."))
 }
 
 async fn list(
@@ -345,11 +331,7 @@ async fn conflicts(call: Call, Query(paging): Query<Paging>) -> Outcome {
 }
 
 async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) -> Outcome {
-    let cursor = Cursor {
-        after: page.after,
-        skip: page.skip,
-        limit: page.limit,
-    };
+    let cursor = page.cursor();
     let (registry, caller, login) = (call.registry(), call.caller(), owner.0.login());
     let found = registry
         .list_packages(caller, login, wanted, cursor)

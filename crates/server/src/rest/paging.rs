@@ -141,6 +141,15 @@ impl Wanted {
         }
     }
 
+    /// Where the page begins, after what was shown before it.
+    pub(crate) const fn cursor(&self) -> Cursor {
+        Cursor {
+            after: self.after,
+            skip: self.skip,
+            limit: self.limit,
+        }
+    }
+
     /// The `Link` header of a page of such a list; the last page that can be reached leads nowhere.
     pub(crate) fn counted_link<T>(&self, call: &Call, found: &Page<T>) -> Option<String> {
         let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
@@ -169,7 +178,7 @@ pub(crate) struct Rest<A = i64> {
 impl<A: Display> Wanted<A> {
     /// The `Link` header of this page; `None` when one page suffices.
     pub(crate) fn link(&self, call: &Call, rest: Rest<A>) -> Option<String> {
-        let others = others(call.raw_query());
+        let others = others(call.raw_query(), ["page", "after"]);
         let target = |page: Option<u64>, after: Option<A>| {
             let mut query = others.clone();
             query.extend(page.map(|page| format!("page={page}")));
@@ -232,17 +241,13 @@ impl<A> Step<A> {
     }
 }
 
-/// The parameters of a query that do not say which page, as they came.
-fn others(query: &str) -> Vec<String> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .filter(|pair| {
-            let name = decoded(pair.split('=').next().unwrap_or_default());
-            !matches!(name.as_str(), "page" | "after")
-        })
-        .map(str::to_owned)
-        .collect()
+/// The parameters of a query that do not say which page, as they came; those that do are `turning`.
+pub(super) fn others(query: &str, turning: [&str; 2]) -> Vec<String> {
+    let pairs = query.split('&').filter(|pair| {
+        let name = decoded(pair.split('=').next().unwrap_or_default());
+        !pair.is_empty() && !turning.contains(&name.as_str())
+    });
+    pairs.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -314,8 +319,16 @@ mod tests {
     #[test]
     fn other_parameters_are_kept_as_they_came() {
         assert_eq!(
-            others("package_type=container&page=2&per_page=5&q=a%20b&after=9"),
-            ["package_type=container", "per_page=5", "q=a%20b"]
+            others(
+                "package_type=container&page=2&per_page=5&q=a%20b&after=9&before=1",
+                ["page", "after"]
+            ),
+            [
+                "package_type=container",
+                "per_page=5",
+                "q=a%20b",
+                "before=1"
+            ]
         );
     }
 }

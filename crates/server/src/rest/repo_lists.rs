@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::Outcome;
 use super::input::Query;
 use super::operation::Operations;
@@ -62,8 +62,7 @@ struct ListOfOwner {
 }
 
 fn invalid(field: &str, message: impl std::fmt::Display) -> Failure {
-    let message = message.to_string();
-    Failure::validation(vec![FieldError::invalid("Repository", field, &message)])
+    Failure::invalid("Repository", field, message)
 }
 
 impl ListOfOwner {

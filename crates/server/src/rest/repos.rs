@@ -240,7 +240,7 @@ impl CreateRepository {
         let name = self
             .name
             .as_deref()
-            .ok_or_else(|| Failure::validation(vec![FieldError::missing("Repository", "name")]))?;
+            .ok_or_else(|| Failure::missing("Repository", "name"))?;
         let visibility = visibility(self.visibility.as_deref(), self.private)?;
         Ok(NewRepository {
             path: RepositoryPath {
@@ -272,8 +272,7 @@ fn visibility(word: Option<&str>, private: Option<bool>) -> Result<Option<Visibi
 }
 
 fn invalid(field: &str, message: impl std::fmt::Display) -> Failure {
-    let message = message.to_string();
-    Failure::validation(vec![FieldError::invalid("Repository", field, &message)])
+    Failure::invalid("Repository", field, message)
 }
 
 async fn create(call: Call, Json(wish): Json<CreateRepository>) -> Outcome {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::Outcome;
 use super::input::Query;
 use super::operation::Operations;
@@ -62,16 +62,14 @@ async fn search(
     Query(paging): Query<Paging>,
 ) -> Outcome {
     let query = SearchQuery::read(search.q.as_deref().unwrap_or_default());
-    let query = query.map_err(|error| {
-        Failure::validation(vec![FieldError::invalid("Search", "q", &error.to_string())])
-    })?;
+    let query = query.map_err(|error| Failure::invalid("Search", "q", error))?;
     let page = paging.wanted()?;
     if page.skip >= MOST {
-        return Err(Failure::validation(vec![FieldError::invalid(
+        return Err(Failure::invalid(
             "Search",
             "page",
             "Only the first 1000 search results are available",
-        )]));
+        ));
     }
     let found = call
         .registry()

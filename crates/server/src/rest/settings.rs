@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::call::{Call, Owner};
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::Outcome;
 use super::input::{Json, given};
 use super::operation::Operations;
@@ -204,7 +204,7 @@ impl PatchRegistries {
 fn invalid(registry: PackageType) -> Failure {
     let field = format!("registries.{registry}");
     let expected = "is enabled, read-only or disabled";
-    Failure::validation(vec![FieldError::invalid("Settings", &field, expected)])
+    Failure::invalid("Settings", &field, expected)
 }
 
 async fn get(call: Call) -> Outcome {

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::call::{Call, Owner};
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
-use super::input::{Json, NoQuery, given};
+use super::input::{Json, NoQuery, field, given};
 use super::operation::Operations;
 use super::owners::for_owners;
 use super::views::TagRuleView;
@@ -233,14 +233,14 @@ struct AllowanceBody {
 }
 
 impl AllowanceBody {
-    fn wish(&self, field: &str) -> Result<AllowanceWish, Failure> {
+    fn wish(&self, name: &str) -> Result<AllowanceWish, Failure> {
         let role: Option<Role> = match &self.role {
-            Some(word) => Some(read(&format!("{field}.role"), word)?),
+            Some(word) => Some(field(TAG_RULE, &format!("{name}.role"), word)?),
             None => None,
         };
-        let users: Vec<AccountName> = read_all(&format!("{field}.users"), &self.users)?;
-        let teams: Vec<TeamSlug> = read_all(&format!("{field}.teams"), &self.teams)?;
-        let name = format!("{field}.repositories");
+        let users: Vec<AccountName> = read_all(&format!("{name}.users"), &self.users)?;
+        let teams: Vec<TeamSlug> = read_all(&format!("{name}.teams"), &self.teams)?;
+        let name = format!("{name}.repositories");
         let repositories: Vec<RepositoryPath> = read_all(&name, &self.repositories)?;
         Ok(AllowanceWish {
             role,
@@ -259,7 +259,7 @@ impl TagRuleBody {
             role: Some(Role::Write),
             ..AllowanceWish::default()
         };
-        let missing = || Failure::validation(vec![FieldError::missing("TagRule", "pattern")]);
+        let missing = || Failure::missing(TAG_RULE, "pattern");
         Ok(TagRuleWish {
             pattern: change.pattern.ok_or_else(missing)?,
             except: change.except.flatten(),
@@ -273,17 +273,16 @@ impl TagRuleBody {
 
     fn change(self) -> Result<TagRuleChange, Failure> {
         let pattern: Option<TagPattern> = match &self.pattern {
-            Some(text) => Some(read("pattern", text)?),
+            Some(text) => Some(field(TAG_RULE, "pattern", text)?),
             None => None,
         };
         let except = match &self.except {
-            Some(Some(text)) => Some(Some(read("except", text)?)),
+            Some(Some(text)) => Some(Some(field(TAG_RULE, "except", text)?)),
             Some(None) => Some(None),
             None => None,
         };
-        let allowance = |body: Option<AllowanceBody>, field: &str| {
-            body.map(|body| body.wish(field)).transpose()
-        };
+        let allowance =
+            |body: Option<AllowanceBody>, name: &str| body.map(|body| body.wish(name)).transpose();
         Ok(TagRuleChange {
             pattern,
             except,
@@ -296,26 +295,17 @@ impl TagRuleBody {
     }
 }
 
-fn read<T>(field: &str, text: &str) -> Result<T, Failure>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-{
-    text.parse().map_err(|error: T::Err| {
-        Failure::validation(vec![FieldError::invalid(
-            "TagRule",
-            field,
-            &error.to_string(),
-        )])
-    })
-}
+const TAG_RULE: &str = "TagRule";
 
-fn read_all<T>(field: &str, texts: &[String]) -> Result<Vec<T>, Failure>
+fn read_all<T>(name: &str, texts: &[String]) -> Result<Vec<T>, Failure>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    texts.iter().map(|text| read(field, text)).collect()
+    texts
+        .iter()
+        .map(|text| field(TAG_RULE, name, text))
+        .collect()
 }
 
 /// Whose rules the path is about.

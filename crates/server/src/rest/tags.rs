@@ -4,13 +4,12 @@
 use http::StatusCode;
 use naru_model::{Moment, Scope, VersionId};
 use naru_oci::Tag;
-use naru_registry::Cursor;
 use naru_registry::tags::{TagOrder, TagPlace, WantedTags};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, NoQuery, Query};
 use super::operation::Operations;
@@ -190,7 +189,7 @@ async fn put(call: Call, Json(body): Json<MoveTag>) -> Outcome {
     let owner = call.owner().await?;
     let path = call.package(&owner)?;
     let tag: Tag = call.part("tag")?;
-    let missing = || Failure::validation(vec![FieldError::missing("Tag", "version_id")]);
+    let missing = || Failure::missing("Tag", "version_id");
     let version = VersionId::new(body.version_id.ok_or_else(missing)?);
     let found = call
         .registry()
@@ -215,11 +214,7 @@ async fn history(call: Call, Query(paging): Query<Paging>) -> Outcome {
     let path = call.package(&owner)?;
     let tag: Tag = call.part("tag")?;
     let page = paging.wanted()?;
-    let cursor = Cursor {
-        after: page.after,
-        skip: page.skip,
-        limit: page.limit,
-    };
+    let cursor = page.cursor();
     let found = call
         .registry()
         .tag_history(call.caller(), &path, &tag, cursor)

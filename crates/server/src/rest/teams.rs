@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query, given};
 use super::operation::Operations;
@@ -132,8 +132,7 @@ fn members(operations: &mut Operations) {
 }
 
 fn invalid(field: &str, message: impl std::fmt::Display) -> Failure {
-    let message = message.to_string();
-    Failure::validation(vec![FieldError::invalid("Team", field, &message)])
+    Failure::invalid("Team", field, message)
 }
 
 /// Which teams are asked for.
@@ -229,9 +228,7 @@ struct CreateTeam {
 
 impl CreateTeam {
     fn new_team(self) -> Result<NewTeam, Failure> {
-        let name = self
-            .name
-            .ok_or_else(|| Failure::validation(vec![FieldError::missing("Team", "name")]))?;
+        let name = self.name.ok_or_else(|| Failure::missing("Team", "name"))?;
         let maintainers = self.maintainers.iter().map(|login| login.parse());
         let maintainers: Result<Vec<AccountName>, _> = maintainers.collect();
         let repositories = self.repo_names.iter().map(|path| path.parse());

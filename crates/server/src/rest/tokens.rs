@@ -8,12 +8,11 @@ use http::StatusCode;
 use naru_model::{
     RepositoryPath, Scope, Token, TokenHolder, TokenId, TokenState, WorkflowPackages,
 };
-use naru_registry::Cursor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query};
 use super::operation::Operations;
@@ -165,11 +164,7 @@ fn permissions(packages: Option<WorkflowPackages>) -> Permissions {
 async fn list(call: Call, Query(paging): Query<Paging>) -> Outcome {
     let page = paging.wanted()?;
     let user = call.registry().me(call.caller()).await?;
-    let cursor = Cursor {
-        after: page.after,
-        skip: page.skip,
-        limit: page.limit,
-    };
+    let cursor = page.cursor();
     let found = call
         .registry()
         .list_tokens_page(call.caller(), &user.login, cursor)
@@ -185,11 +180,7 @@ async fn list(call: Call, Query(paging): Query<Paging>) -> Outcome {
 
 async fn list_of_repository(call: Call, Query(paging): Query<Paging>) -> Outcome {
     let page = paging.wanted()?;
-    let cursor = Cursor {
-        after: page.after,
-        skip: page.skip,
-        limit: page.limit,
-    };
+    let cursor = page.cursor();
     let found = call
         .registry()
         .list_workflow_tokens(call.caller(), &repository(&call)?, cursor)
@@ -221,8 +212,8 @@ async fn revoke(call: Call) -> Outcome {
 async fn create(call: Call, Json(body): Json<NewWorkflowToken>) -> Outcome {
     let seconds = body.expires_in.unwrap_or(HOUR);
     if seconds < 60 {
-        let error = FieldError::invalid("Token", "expires_in", "60 to 86400 seconds");
-        return Err(Failure::validation(vec![error]));
+        let expected = "60 to 86400 seconds";
+        return Err(Failure::invalid("Token", "expires_in", expected));
     }
     let created = call
         .registry()

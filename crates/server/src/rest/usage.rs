@@ -1,7 +1,6 @@
 //! What accounts hold and how much they may hold (`EXTENSIONS`, `S/usage`, `E/quotas/{login}`).
 
 use naru_model::{AccountName, Quota, Scope};
-use naru_registry::Cursor;
 use naru_registry::usage::AccountUsage;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -155,11 +154,7 @@ async fn get_usage(call: Call) -> Outcome {
 
 async fn list(call: Call, Query(paging): Query<Paging>) -> Outcome {
     let page = paging.wanted()?;
-    let cursor = Cursor {
-        after: page.after,
-        skip: page.skip,
-        limit: page.limit,
-    };
+    let cursor = page.cursor();
     let found = call.registry().list_quotas(call.caller(), cursor).await?;
     let rest = Rest {
         next: found.next.and_then(|next| next.after),

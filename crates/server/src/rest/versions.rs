@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::call::Call;
-use super::error::{Failure, FieldError};
+use super::error::Failure;
 use super::finish::{Answer, Outcome};
 use super::input::{Json, Query};
 use super::operation::Operations;
@@ -240,9 +240,7 @@ async fn list(
 fn state(word: Option<&str>) -> Result<VersionState, Failure> {
     match word {
         None | Some("") => Ok(VersionState::Listed),
-        Some(word) => word
-            .parse()
-            .map_err(|error| Failure::bad_request(format!("Invalid argument: {error}."))),
+        Some(word) => word.parse().map_err(Failure::bad_argument),
     }
 }
 
@@ -369,16 +367,12 @@ async fn restore_many(call: Call, Json(request): Json<RestoreRequest>) -> Outcom
 
 /// Whether it is a dry run: that must be said where many versions are concerned.
 fn given(dry_run: Option<bool>) -> Result<bool, Failure> {
-    let missing = || vec![FieldError::missing("PackageVersion", "dry_run")];
-    dry_run.ok_or_else(|| Failure::validation(missing()))
+    dry_run.ok_or_else(|| Failure::missing("PackageVersion", "dry_run"))
 }
 
 /// By numbers or by a filter, and by one of them alone.
 fn selection(ids: Option<Vec<i64>>, filter: Option<FilterView>) -> Result<Selection, Failure> {
-    let wrong = |text: &str| {
-        let error = FieldError::invalid("PackageVersion", "ids", text);
-        Err(Failure::validation(vec![error]))
-    };
+    let wrong = |text: &str| Err(Failure::invalid("PackageVersion", "ids", text));
     match (ids, filter) {
         (Some(ids), None) if ids.len() <= MOST => {
             let ids = ids.into_iter().map(VersionId::new);
