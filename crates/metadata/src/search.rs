@@ -165,6 +165,8 @@ statements! {
 
     REACHES = "SELECT m.organization_id FROM organization_members m
         WHERE m.user_id = $1 AND m.role = 'owner' ORDER BY m.organization_id LIMIT $2";
+    OWNERS = "SELECT DISTINCT owner_id FROM packages WHERE published_at IS NOT NULL
+        ORDER BY owner_id";
     COUNT = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM
         (SELECT 1 AS one FROM search_terms
          WHERE reach = $1 AND term >= $2 AND term < $3 LIMIT $4) AS found";
@@ -346,7 +348,12 @@ pub async fn reaches(conn: &mut Conn, principal: &Principal) -> Result<Vec<Reach
     const MOST: i64 = 50;
     Ok(match principal {
         Principal::Anonymous { .. } => vec![Reach::PUBLIC],
-        Principal::Workflow { .. } | Principal::System => vec![Reach::PUBLIC, Reach::INTERNAL],
+        Principal::Workflow { .. } => vec![Reach::PUBLIC, Reach::INTERNAL],
+        Principal::System => {
+            let owners: Vec<AccountId> = conn.all(OWNERS, &[]).await?;
+            let owners = owners.into_iter().map(Reach::of_owner);
+            owners.chain([Reach::PUBLIC, Reach::INTERNAL]).collect()
+        }
         Principal::User { user, .. } => {
             let owned: Vec<AccountId> = conn.all(REACHES, &[(*user).into(), MOST.into()]).await?;
             let owned = owned.into_iter().map(Reach::of_owner);

@@ -321,3 +321,17 @@ async fn more_than_a_thousand_matches_are_said_to_be_incomplete() {
     assert_eq!((found.total, found.incomplete), (1000, true));
     assert!(!find(&world, &octocat, "app").await.incomplete);
 }
+
+#[tokio::test]
+async fn the_machine_itself_finds_private_packages_of_everybody() {
+    let world = World::new().await;
+    for owner in ["octocat", "hubot"] {
+        let person = world.person(owner).await;
+        let package = format!("{owner}/app");
+        world.push(&person, &package, "latest").await;
+    }
+    indexed(&world).await;
+    let mut found = names(&world, &Caller::system(), "app is:private").await;
+    found.sort();
+    assert_eq!(found, ["hubot/app", "octocat/app"]);
+}
