@@ -105,7 +105,7 @@ pub enum Command {
     /// and SIGINT stop it after running requests, a second one at once; SIGHUP loads certificates
     /// again.
     Serve(commands::serve::ServeCommand),
-    /// Users: create, list, suspend, set-password
+    /// Users: create, list, show, edit, suspend, set-password
     User(commands::user::UserCommand),
     /// Organizations and their members
     Org(commands::org::OrgCommand),
@@ -115,8 +115,14 @@ pub enum Command {
     Repo(commands::repo::RepoCommand),
     /// Personal access tokens: what docker takes as a password
     Token(commands::token::TokenCommand),
-    /// Packages: list, show, delete, restore, visibility, grants
+    /// Packages: list, show, edit, delete, restore, grants, statistics
     Package(commands::package::PackageCommand),
+    /// Tags of packages: list, move, remove, and where they pointed before
+    Tag(commands::tag::TagCommand),
+    /// Who may create, move and delete which tags
+    TagRule(commands::tag_rule::TagRuleCommand),
+    /// Find packages by words and qualifiers
+    Search(commands::search::SearchCommand),
     /// Say why somebody may do something with a package, or what is missing
     Explain(commands::explain::ExplainCommand),
     /// Remove what was deleted, now instead of after 30 days
@@ -128,7 +134,7 @@ pub enum Command {
     Gc(commands::gc::GcCommand),
     /// How much the packages of an account may hold
     Quota(commands::quota::QuotaCommand),
-    /// Settings of the instance that can be changed while it runs
+    /// Settings of the instance and of accounts that can be changed while it runs
     Settings(commands::settings::SettingsCommand),
     /// Check that everything is there and is what it was
     Fsck(commands::fsck::FsckCommand),

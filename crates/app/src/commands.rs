@@ -12,12 +12,16 @@ pub mod man;
 pub mod migrate;
 pub mod org;
 pub mod package;
+mod profile;
 pub mod purge;
 pub mod quota;
 pub mod reference;
 pub mod repo;
+pub mod search;
 pub mod serve;
 pub mod settings;
+pub mod tag;
+pub mod tag_rule;
 pub mod team;
 pub mod token;
 pub mod user;
@@ -52,6 +56,9 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Repo(command) => command.run(&global),
         Command::Token(command) => command.run(&global),
         Command::Package(command) => command.run(&global),
+        Command::Tag(command) => command.run(&global),
+        Command::TagRule(command) => command.run(&global),
+        Command::Search(command) => command.run(&global),
         Command::Explain(command) => command.run(&global),
         Command::Purge(command) => command.run(&global),
         Command::Gc(command) => command.run(&global),
@@ -132,6 +139,30 @@ where
     T: std::str::FromStr<Err = UnknownWord> + fmt::Display + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(all.iter().map(ToString::to_string)).try_map(|word| word.parse())
+}
+
+/// Takes `yes` or `no`.
+fn yes_or_no() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["yes", "no"]).map(|word| word == "yes")
+}
+
+/// What a flag makes of a text: an empty one takes away what was there.
+#[expect(
+    clippy::option_option,
+    reason = "not said, taken away and a text are three things in a change"
+)]
+fn or_none(text: Option<String>) -> Option<Option<String>> {
+    text.map(|text| Some(text).filter(|text| !text.is_empty()))
+}
+
+/// A change that changes something; one that does not was not meant.
+fn something<T: Default + PartialEq>(change: T) -> Result<T> {
+    if change == T::default() {
+        return Err(anyhow!(
+            "nothing is to change: name a flag, which `--help` lists"
+        ));
+    }
+    Ok(change)
 }
 
 /// Whom a role is for.

@@ -114,6 +114,8 @@ fn where_to_look(what: &str) -> Option<&'static str> {
         "member" => "`naru org member list ORG` shows who is in it",
         "team" => "`naru team list ORG` shows what there is",
         "team member" => "`naru team member list ORG/TEAM` shows who is in it",
+        "readme of the repository" => "`naru repo readme set OWNER/NAME FILE` writes one",
+        "tag rule" => "`naru tag-rule list OWNER/NAME` shows what there is, and `… list ORG`",
         "user" => "`naru user list` shows who there is",
         "token" => "`naru token list USER` shows what there is",
         "whole backup" => "`naru backup DIR` makes one, or ends one that was broken off",

@@ -1,7 +1,7 @@
 //! Profiles: what is shown of users and organizations, and what they say of themselves.
 
 pub use naru_metadata::profiles::AccountFigures;
-use naru_metadata::{Conn, accounts, profiles};
+use naru_metadata::{Conn, Tx, accounts, profiles};
 use naru_model::{
     Account, AccountId, AccountName, AccountPermission, EventKind, Profile, ProfileError, User,
     check_text,
@@ -119,25 +119,47 @@ impl Registry {
         caller: &Caller,
         change: &ProfileChange,
     ) -> Result<AccountDetails> {
-        let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let me = access::myself(&mut tx, caller).await?;
+        self.change_profile(tx, caller, &me.login, change).await
+    }
+
+    /// Changes the profile of a user.
+    ///
+    /// # Errors
+    /// As [`Registry::update_my_profile`]; [`Error::NotFound`] for what is no user.
+    pub async fn update_user_profile(
+        &self,
+        caller: &Caller,
+        login: &AccountName,
+        change: &ProfileChange,
+    ) -> Result<AccountDetails> {
+        let tx = self.db.write().await?;
+        self.change_profile(tx, caller, login, change).await
+    }
+
+    async fn change_profile(
+        &self,
+        mut tx: Tx,
+        caller: &Caller,
+        login: &AccountName,
+        change: &ProfileChange,
+    ) -> Result<AccountDetails> {
+        let now = self.clock.now();
+        let permission = AccountPermission::Administer;
+        let id = access::account(&mut tx, caller, login, permission)
+            .await?
+            .id();
         // The whole profile is written back, so nobody may change it meanwhile.
-        accounts::lock(&mut tx, me.id).await?;
-        let User {
-            id,
-            login,
-            mut name,
-            ..
-        } = access::myself(&mut tx, caller).await?;
-        access::account(&mut tx, caller, &login, AccountPermission::Administer).await?;
+        accounts::lock(&mut tx, id).await?;
+        let User { mut name, .. } = live_user(&mut tx, id, login).await?;
         let mut profile = profiles::find(&mut tx, id).await?;
         change.make(&mut name, &mut profile).map_err(invalid)?;
         accounts::set_name(&mut tx, id, name.as_deref(), now).await?;
         profiles::put(&mut tx, id, &profile).await?;
         let event = caller.event(EventKind::UserUpdated, now).on_account(id);
         events::record(&mut tx, event).await?;
-        let user = access::myself(&mut tx, caller).await?;
+        let user = live_user(&mut tx, id, login).await?;
         let details = details(&mut tx, caller, Account::User(user)).await?;
         tx.commit().await?;
         Ok(details)
@@ -159,6 +181,15 @@ impl Registry {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         Ok(accounts::after(&mut conn, since, limit).await?)
     }
+}
+
+/// The record of a user; an organization has none.
+async fn live_user(conn: &mut Conn, id: AccountId, login: &AccountName) -> Result<User> {
+    let user = accounts::user(conn, id).await?;
+    user.ok_or_else(|| Error::NotFound {
+        what: "user",
+        name: login.to_string(),
+    })
 }
 
 /// What the caller sees of an account.

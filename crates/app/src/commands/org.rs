@@ -4,10 +4,12 @@ use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use naru_model::{AccountName, Organization, OrganizationRole, User};
-use naru_registry::organizations::NewOrganization;
+use naru_registry::organizations::{NewOrganization, OrganizationChange};
+use naru_registry::profiles::ProfileChange;
 use serde::Serialize;
 
-use super::{Instance, beside, pages};
+use super::profile::{ProfileArgs, ProfileRow};
+use super::{Instance, beside, or_none, pages, something, yes_or_no};
 use crate::cli::Global;
 use crate::output::{Output, Row};
 
@@ -39,6 +41,47 @@ enum Action {
     /// List the organizations
     #[command(after_help = "Example:\n  naru org list")]
     List,
+    /// Show an organization with the profile
+    #[command(after_help = "Example:\n  naru org show acme")]
+    Show {
+        /// The organization
+        org: AccountName,
+    },
+    /// Change what an organization is called, says of itself and lets its members do
+    ///
+    /// What its members may do with packages is in `naru settings set-account`.
+    #[command(
+        after_help = "Examples:\n  naru org edit acme --name \"Acme Inc.\" --description \"We make everything\"\n  naru org edit acme --members-create-repositories no"
+    )]
+    Edit {
+        /// The organization
+        org: AccountName,
+        #[command(flatten)]
+        profile: ProfileArgs,
+        /// What it is, in a sentence
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        /// Where bills would go; its owners see it
+        #[arg(long, value_name = "ADDRESS")]
+        billing_email: Option<String>,
+        /// Whether members may make source repositories
+        #[arg(long, value_name = "YES/NO", value_parser = yes_or_no())]
+        members_create_repositories: Option<bool>,
+    },
+    /// Delete an organization with everything under it; it can be restored for 30 days
+    #[command(
+        after_help = "Example:\n  naru org delete acme\n\nNobody reaches it any more, its name stays taken, and its packages go when that time is over."
+    )]
+    Delete {
+        /// The organization
+        org: AccountName,
+    },
+    /// Restore a deleted organization with the packages that went with it
+    #[command(after_help = "Example:\n  naru org restore acme")]
+    Restore {
+        /// The organization
+        org: AccountName,
+    },
     /// Members of an organization
     #[command(
         arg_required_else_help = true,
@@ -102,6 +145,34 @@ impl OrgCommand {
                 beside(global, async |instance| create(instance, new, output).await)
             }
             Action::List => beside(global, async |instance| list(instance, output).await),
+            Action::Show { org } => {
+                beside(global, async |instance| show(instance, &org, output).await)
+            }
+            Action::Edit {
+                org,
+                profile,
+                description,
+                billing_email,
+                members_create_repositories,
+            } => {
+                let change = something(OrganizationChange {
+                    profile: ProfileChange {
+                        description: or_none(description),
+                        billing_email: or_none(billing_email),
+                        ..profile.change()
+                    },
+                    members_create_repositories,
+                })?;
+                beside(global, async |instance| {
+                    edit(instance, &org, &change, output).await
+                })
+            }
+            Action::Delete { org } => beside(global, async |instance| {
+                delete(instance, &org, output).await
+            }),
+            Action::Restore { org } => beside(global, async |instance| {
+                restore(instance, &org, output).await
+            }),
             Action::Member { action } => {
                 beside(global, async |instance| action.run(instance, output).await)
             }
@@ -157,6 +228,45 @@ async fn list(instance: &Instance, output: Output) -> Result<()> {
         .map(OrganizationRow::from)
         .collect();
     output.list(&rows)
+}
+
+async fn show(instance: &Instance, org: &AccountName, output: Output) -> Result<()> {
+    let found = instance.registry.account_details(&instance.caller, org);
+    output.record(&ProfileRow::from(&found.await?))
+}
+
+async fn edit(
+    instance: &Instance,
+    org: &AccountName,
+    change: &OrganizationChange,
+    output: Output,
+) -> Result<()> {
+    let (registry, caller) = (&instance.registry, &instance.caller);
+    let now = registry.update_organization(caller, org, change).await?;
+    output.made(
+        &ProfileRow::from(&now),
+        format_args!("the organization {org} is changed"),
+    )
+}
+
+async fn delete(instance: &Instance, org: &AccountName, output: Output) -> Result<()> {
+    let (registry, caller) = (&instance.registry, &instance.caller);
+    registry.delete_organization(caller, org).await?;
+    let days = registry.settings().restore_days;
+    output.say(format_args!(
+        "{org} is deleted with its packages; for {days} days it can be restored: naru org restore \
+         {org}"
+    ));
+    Ok(())
+}
+
+async fn restore(instance: &Instance, org: &AccountName, output: Output) -> Result<()> {
+    let (registry, caller) = (&instance.registry, &instance.caller);
+    let organization = registry.restore_organization(caller, org).await?;
+    output.made(
+        &OrganizationRow::from(&organization),
+        format_args!("{org} is back"),
+    )
 }
 
 /// An organization, with the names of GitHub's REST API.

@@ -1,9 +1,12 @@
 //! `naru package`.
 
+mod bulk;
 mod deletion;
+mod edit;
 mod grants;
 mod list;
 mod rows;
+mod statistics;
 mod target;
 mod versions;
 
@@ -13,12 +16,13 @@ use naru_model::{
     AccountName, Cascade, PackagePath, PackageType, Refusal, RepositoryPath, Role, Visibility,
 };
 use naru_oci::RepositoryName;
+use naru_registry::statistics::DAYS_KEPT;
 use naru_registry::versions::VersionRef;
 
-use super::{GranteeArgs, Instance, beside, words};
+use super::{Instance, beside, words};
 use crate::cli::Global;
 use crate::output::Output;
-use grants::grant_to;
+use grants::GrantArgs;
 use rows::PackageDetailsRow;
 pub(super) use rows::PackageRow;
 pub(super) use target::Target;
@@ -48,12 +52,40 @@ enum Action {
         /// Those that were deleted and can be restored
         #[arg(long)]
         deleted: bool,
+        /// Those of the legacy registry whose name a package of the container registry has too
+        #[arg(long, conflicts_with = "deleted")]
+        conflicting: bool,
     },
     /// Show a package
     #[command(after_help = "Example:\n  naru package show octocat/hello")]
     Show {
         /// OWNER/NAME
         package: RepositoryName,
+    },
+    /// Change what is said of a package, who may read it, and the repository it is linked to
+    #[command(
+        after_help = "Examples:\n  naru package edit acme/app --description \"What we run\"\n  naru package edit acme/app --repository acme/app --inherit-access yes"
+    )]
+    Edit(edit::EditArgs),
+    /// Show how often a package or a version was downloaded, and what its bytes are made of
+    #[command(
+        after_help = "Examples:\n  naru package statistics acme/app\n  naru package statistics acme/app:1.0"
+    )]
+    Statistics {
+        /// OWNER/NAME, OWNER/NAME:TAG or OWNER/NAME@DIGEST
+        target: Target,
+        /// The version with this number
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<i64>,
+    },
+    /// List how often a package was downloaded on each of the last days, today last
+    #[command(after_help = "Example:\n  naru package downloads acme/app --days 90")]
+    Downloads {
+        /// OWNER/NAME
+        package: RepositoryName,
+        /// How many days, in UTC, today included
+        #[arg(long, value_name = "NUMBER", default_value_t = statistics::MONTH, value_parser = clap::value_parser!(i64).range(1..=DAYS_KEPT))]
+        days: i64,
     },
     /// List the versions of a package with their tags
     #[command(
@@ -84,6 +116,16 @@ enum Action {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Delete many versions of a package; they can be restored for 30 days
+    #[command(
+        after_help = "Examples:\n  naru package delete-versions acme/app --untagged --older-than 30d --dry-run\n  naru package delete-versions acme/app --tag 'pr-*' --keep-newest 5\n  naru package delete-versions acme/app --version 17 --version 18\n\nA version that something needs is withdrawn: it leaves the lists and stays served by digest."
+    )]
+    DeleteVersions(bulk::DeleteArgs),
+    /// Restore many versions of a package
+    #[command(
+        after_help = "Examples:\n  naru package restore-versions acme/app --version 17 --version 18\n  naru package restore-versions acme/app --older-than 1h --dry-run"
+    )]
+    RestoreVersions(bulk::RestoreArgs),
     /// Restore a package, or one version of it
     #[command(
         after_help = "Examples:\n  naru package restore octocat/hello\n  naru package restore octocat/hello@sha256:…"
@@ -103,13 +145,13 @@ enum Action {
     },
     /// Grant a role on a package
     #[command(
-        after_help = "Examples:\n  naru package grant octocat/hello --user hubot --role read\n  naru package grant acme/app --team core-team --role admin"
+        after_help = "Examples:\n  naru package grant octocat/hello --user hubot --role read\n  naru package grant acme/app --team core-team --role admin\n  naru package grant acme/app --repository acme/tools --role read"
     )]
     Grant {
         /// OWNER/NAME
         package: RepositoryName,
         #[command(flatten)]
-        whom: GranteeArgs,
+        whom: GrantArgs,
         /// What they may do
         #[arg(long, value_parser = words(Role::ALL))]
         role: Role,
@@ -120,7 +162,7 @@ enum Action {
         /// OWNER/NAME
         package: RepositoryName,
         #[command(flatten)]
-        whom: GranteeArgs,
+        whom: GrantArgs,
     },
     /// List who has been granted a role
     #[command(after_help = "Example:\n  naru package grants acme/app")]
@@ -179,8 +221,14 @@ impl Action {
     const fn package(&self) -> Option<&RepositoryName> {
         match self {
             Self::List { .. } => None,
-            Self::Delete { target, .. } | Self::Restore { target } => Some(&target.package),
-            Self::Show { package }
+            Self::Delete { target, .. }
+            | Self::Restore { target }
+            | Self::Statistics { target, .. } => Some(&target.package),
+            Self::Edit(edit::EditArgs { package, .. })
+            | Self::DeleteVersions(bulk::DeleteArgs { package, .. })
+            | Self::RestoreVersions(bulk::RestoreArgs { package, .. })
+            | Self::Downloads { package, .. }
+            | Self::Show { package }
             | Self::Versions { package, .. }
             | Self::Visibility { package, .. }
             | Self::Grant { package, .. }
@@ -203,13 +251,38 @@ impl Action {
         let package_type = only.unwrap_or(PackageType::Container);
         let path = |name: &RepositoryName| PackagePath::new(package_type, name);
         match self {
-            Self::List { owner, deleted } => {
-                let found = list::find(instance, owner, deleted).await?;
+            Self::List {
+                owner,
+                deleted,
+                conflicting,
+            } => {
+                let which = list::Which {
+                    deleted,
+                    conflicting,
+                };
+                let found = list::find(instance, owner, which).await?;
                 let is_wanted = |row: &PackageRow| only.is_none_or(|only| row.package_type == only);
                 let rows: Vec<_> = found.into_iter().filter(is_wanted).collect();
                 output.list(&rows)
             }
             Self::Show { package } => show(instance, &path(&package)?, output).await,
+            Self::Edit(wanted) => {
+                edit::edit(instance, &path(&wanted.package)?, wanted, output).await
+            }
+            Self::Statistics { target, version } => {
+                let target = target.or_version(version)?;
+                let (path, version) = (path(&target.package)?, target.version.as_ref());
+                statistics::show(instance, &path, version, output).await
+            }
+            Self::Downloads { package, days } => {
+                statistics::by_day(instance, &path(&package)?, days, output).await
+            }
+            Self::DeleteVersions(wanted) => {
+                bulk::delete(instance, &path(&wanted.package)?, wanted, output).await
+            }
+            Self::RestoreVersions(wanted) => {
+                bulk::restore(instance, &path(&wanted.package)?, wanted, output).await
+            }
             Self::Versions { package, deleted } => {
                 versions::list(instance, &path(&package)?, deleted, output).await
             }
@@ -243,22 +316,12 @@ impl Action {
                 whom,
                 role,
             } => {
-                let to = grant_to(whom.grantee()?);
-                registry
-                    .grant_package(caller, &path(&package)?, &to, role)
-                    .await?;
-                output.say(format_args!("{to} has the role {role} on {package}"));
-                Ok(())
+                let to = whom.grant_to()?;
+                grants::give(instance, &path(&package)?, &to, role, output).await
             }
             Self::Revoke { package, whom } => {
-                let from = grant_to(whom.grantee()?);
-                registry
-                    .revoke_package_grant(caller, &path(&package)?, &from)
-                    .await?;
-                output.say(format_args!(
-                    "{from} has no granted role on {package} any more"
-                ));
-                Ok(())
+                let from = whom.grant_to()?;
+                grants::take(instance, &path(&package)?, &from, output).await
             }
             Self::Grants { package } => grants::list(instance, &path(&package)?, output).await,
             Self::Link {

@@ -1,5 +1,8 @@
 //! `naru repo`.
 
+mod edit;
+mod readme;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use naru_model::{AccountName, Repository, RepositoryPath, RepositoryRole, Visibility};
@@ -46,7 +49,36 @@ enum Action {
         /// The user or organization
         owner: AccountName,
     },
-    /// Delete a repository; its container packages stay and lose the link
+    /// Show a repository
+    #[command(after_help = "Example:\n  naru repo show acme/app")]
+    Show {
+        /// OWNER/NAME
+        repository: RepositoryPath,
+    },
+    /// Change what a repository is called, says of itself and who may see it
+    #[command(
+        after_help = "Examples:\n  naru repo edit acme/app --description \"What we run\" --topics \"rust registry\"\n  naru repo edit acme/app --name application\n\nThe name before leads to a renamed repository as long as nobody takes it."
+    )]
+    Edit(edit::EditArgs),
+    /// Restore the repository of this name that was deleted last
+    #[command(
+        after_help = "Example:\n  naru repo restore acme/app\n\nWhat was linked to it is not linked again."
+    )]
+    Restore {
+        /// OWNER/NAME
+        repository: RepositoryPath,
+    },
+    /// The text that introduces a repository, in Markdown
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Example:\n  naru repo readme set acme/app README.md"
+    )]
+    Readme {
+        #[command(subcommand)]
+        action: readme::Action,
+    },
+    /// Delete a repository; its container packages stay and lose the link. It can be restored for
+    /// 30 days
     #[command(after_help = "Example:\n  naru repo delete acme/app")]
     Delete {
         /// OWNER/NAME
@@ -141,9 +173,21 @@ impl Action {
             }
             Self::Delete { repository } => {
                 registry.delete_repository(caller, &repository).await?;
-                output.say(format_args!("the repository {repository} is deleted"));
+                let days = registry.settings().restore_days;
+                output.say(format_args!(
+                    "the repository {repository} is deleted; for {days} days it can be restored: \
+                     naru repo restore {repository}"
+                ));
                 Ok(())
             }
+            Self::Show { repository } => show(instance, &repository, output).await,
+            Self::Edit(wanted) => edit::edit(instance, wanted, output).await,
+            Self::Restore { repository } => {
+                registry.restore_repository(caller, &repository).await?;
+                output.say(format_args!("the repository {repository} is back"));
+                Ok(())
+            }
+            Self::Readme { action } => action.run(instance, output).await,
             Self::Visibility {
                 repository,
                 visibility,
@@ -172,6 +216,11 @@ async fn create(instance: &Instance, new: NewRepository, output: Output) -> Resu
              org.opencontainers.image.source"
         ),
     )
+}
+
+async fn show(instance: &Instance, path: &RepositoryPath, output: Output) -> Result<()> {
+    let found = instance.registry.repository(&instance.caller, path).await?;
+    output.record(&ShownRepository(RepositoryRow::new(&path.owner, &found)))
 }
 
 impl CollaboratorAction {
@@ -244,6 +293,8 @@ pub(super) struct RepositoryRow {
     visibility: Visibility,
     description: Option<String>,
     homepage: Option<String>,
+    forge_url: Option<String>,
+    topics: Vec<String>,
     created_at: String,
     updated_at: String,
 }
@@ -257,7 +308,9 @@ impl RepositoryRow {
             owner: owner.to_string(),
             visibility: repository.visibility,
             description: repository.description.clone(),
-            homepage: repository.forge_url.clone(),
+            homepage: repository.homepage.clone(),
+            forge_url: repository.forge_url.clone(),
+            topics: repository.topics.as_slice().to_vec(),
             created_at: repository.created_at.to_string(),
             updated_at: repository.updated_at.to_string(),
         }
@@ -274,6 +327,37 @@ impl Row for RepositoryRow {
             self.visibility.to_string(),
             description,
         ]
+    }
+}
+
+/// A source repository shown alone.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct ShownRepository(RepositoryRow);
+
+impl Row for ShownRepository {
+    const COLUMNS: &'static [&'static str] = &[
+        "REPOSITORY",
+        "VISIBILITY",
+        "DESCRIPTION",
+        "HOMEPAGE",
+        "SOURCE",
+        "TOPICS",
+        "CREATED",
+        "UPDATED",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let row = &self.0;
+        let mut cells = row.cells();
+        cells.extend([
+            row.homepage.clone().unwrap_or_default(),
+            row.forge_url.clone().unwrap_or_default(),
+            row.topics.join(" "),
+            row.created_at.clone(),
+            row.updated_at.clone(),
+        ]);
+        cells
     }
 }
 

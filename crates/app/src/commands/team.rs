@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use naru_model::{AccountName, Team, TeamRole, TeamSlug};
+use naru_model::{AccountName, Team, TeamPrivacy, TeamRole, TeamSlug};
+use naru_registry::team_trees::{TeamChange, TeamRef};
 use serde::Serialize;
 
 use super::org::MemberRow;
-use super::{Instance, beside, words};
+use super::{Instance, beside, or_none, something, words};
 use crate::cli::Global;
 use crate::output::{Output, Row};
 
@@ -41,6 +42,26 @@ enum Action {
     List {
         /// The organization
         org: AccountName,
+    },
+    /// Change what a team is called, what it is for and who sees it
+    #[command(
+        after_help = "Examples:\n  naru team edit acme/core-team --description \"Those who release\" --privacy secret\n  naru team edit acme/core-team --parent everybody\n\nIts name in addresses follows its name."
+    )]
+    Edit {
+        /// The team: ORG/TEAM
+        team: TeamPath,
+        /// The name, in any letters
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+        /// What it is for; an empty text for nothing
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        /// Who sees it: every member of the organization, or its own members
+        #[arg(long, value_parser = words(TeamPrivacy::ALL))]
+        privacy: Option<TeamPrivacy>,
+        /// The team that it is a part of; an empty text for none
+        #[arg(long, value_name = "TEAM")]
+        parent: Option<String>,
     },
     /// Remove a team with everything that was granted to it
     #[command(after_help = "Example:\n  naru team delete acme/core-team")]
@@ -154,6 +175,26 @@ impl Action {
                 let rows: Vec<_> = teams.iter().map(TeamRow::from).collect();
                 output.list(&rows)
             }
+            Self::Edit {
+                team,
+                name,
+                description,
+                privacy,
+                parent,
+            } => {
+                let change = something(TeamChange {
+                    name,
+                    description: or_none(description),
+                    privacy,
+                    notifications: None,
+                    parent: parent_of(parent)?,
+                })?;
+                let TeamPath { org, slug } = &team;
+                let updated = registry.update_team(caller, org, slug, &change).await?;
+                let now = &updated.team.team;
+                let words = format_args!("the team {org}/{} is changed", now.slug);
+                output.made(&TeamRow::from(now), words)
+            }
             Self::Delete { team } => {
                 registry.delete_team(caller, &team.org, &team.slug).await?;
                 output.say(format_args!("the team {team} is gone"));
@@ -162,6 +203,19 @@ impl Action {
             Self::Member { action } => action.run(instance, output).await,
         }
     }
+}
+
+/// The team that another is to be a part of.
+#[expect(
+    clippy::option_option,
+    reason = "not said, none and a team are three things in a change"
+)]
+fn parent_of(text: Option<String>) -> Result<Option<Option<TeamRef>>> {
+    Ok(match or_none(text) {
+        Some(Some(slug)) => Some(Some(TeamRef::Slug(slug.parse()?))),
+        Some(None) => Some(None),
+        None => None,
+    })
 }
 
 impl MemberAction {
@@ -203,6 +257,7 @@ struct TeamRow {
     id: i64,
     name: String,
     description: Option<String>,
+    privacy: TeamPrivacy,
     created_at: String,
     updated_at: String,
 }
@@ -214,6 +269,7 @@ impl From<&Team> for TeamRow {
             id: team.id.get(),
             name: team.name.clone(),
             description: team.description.clone(),
+            privacy: team.privacy,
             created_at: team.created_at.to_string(),
             updated_at: team.updated_at.to_string(),
         }

@@ -4,9 +4,11 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use naru_model::{AccountName, User};
 use naru_registry::accounts::NewUser;
+use naru_registry::profiles::ProfileChange;
 use serde::Serialize;
 
-use super::{Instance, beside, pages, password};
+use super::profile::{ProfileArgs, ProfileRow};
+use super::{Instance, beside, or_none, pages, password, something, yes_or_no};
 use crate::cli::Global;
 use crate::output::{Output, Row};
 
@@ -43,6 +45,28 @@ enum Action {
     /// List the users
     #[command(after_help = "Example:\n  naru user list --json")]
     List,
+    /// Show a user with the profile
+    #[command(after_help = "Example:\n  naru user show octocat")]
+    Show {
+        /// The user
+        name: AccountName,
+    },
+    /// Change what a user is called and says of themselves
+    #[command(
+        after_help = "Examples:\n  naru user edit octocat --name \"The Octocat\" --email octocat@example.com\n  naru user edit octocat --company \"\""
+    )]
+    Edit {
+        /// The user
+        name: AccountName,
+        #[command(flatten)]
+        profile: ProfileArgs,
+        /// A few words about themselves
+        #[arg(long, value_name = "TEXT")]
+        bio: Option<String>,
+        /// Whether they look for work
+        #[arg(long, value_name = "YES/NO", value_parser = yes_or_no())]
+        hireable: Option<bool>,
+    },
     /// Suspend a user: from now on nothing can be done with the account
     #[command(after_help = "Example:\n  naru user suspend octocat")]
     Suspend {
@@ -100,6 +124,24 @@ impl UserCommand {
                 beside(global, async |instance| create(instance, new, output).await)
             }
             Action::List => beside(global, async |instance| list(instance, output).await),
+            Action::Show { name } => {
+                beside(global, async |instance| show(instance, &name, output).await)
+            }
+            Action::Edit {
+                name,
+                profile,
+                bio,
+                hireable,
+            } => {
+                let change = something(ProfileChange {
+                    bio: or_none(bio),
+                    hireable: hireable.map(Some),
+                    ..profile.change()
+                })?;
+                beside(global, async |instance| {
+                    edit(instance, &name, &change, output).await
+                })
+            }
             Action::Suspend { name } => beside(global, async |instance| {
                 instance
                     .registry
@@ -171,6 +213,25 @@ async fn list(instance: &Instance, output: Output) -> Result<()> {
     let users = pages(async |limit, offset| registry.list_users(caller, limit, offset).await);
     let rows: Vec<_> = users.await?.iter().map(UserRow::from).collect();
     output.list(&rows)
+}
+
+async fn show(instance: &Instance, name: &AccountName, output: Output) -> Result<()> {
+    let found = instance.registry.account_details(&instance.caller, name);
+    output.record(&ProfileRow::from(&found.await?))
+}
+
+async fn edit(
+    instance: &Instance,
+    name: &AccountName,
+    change: &ProfileChange,
+    output: Output,
+) -> Result<()> {
+    let (registry, caller) = (&instance.registry, &instance.caller);
+    let now = registry.update_user_profile(caller, name, change).await?;
+    output.made(
+        &ProfileRow::from(&now),
+        format_args!("the profile of {name} is changed"),
+    )
 }
 
 /// A user, with the names of GitHub's REST API.

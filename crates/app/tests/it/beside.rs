@@ -129,6 +129,18 @@ fn an_absent_package_is_said_to_be_absent_whatever_was_asked() {
         "package grants nobody/app",
         "package link octocat/app octocat/app",
         "package unlink octocat/app",
+        "package edit octocat/app --description it",
+        "package statistics octocat/app",
+        "package downloads octocat/app",
+        "package delete-versions octocat/app --untagged",
+        "package restore-versions octocat/app --untagged",
+        "tag list octocat/app",
+        "tag show octocat/app:latest",
+        "tag set octocat/app:latest --version 1",
+        "tag delete octocat/app:latest",
+        "tag history octocat/app:latest",
+        "tag-rule list octocat/app",
+        "tag-rule create octocat/app v*",
     ] {
         let said = fails(&server, line);
         assert!(said.contains("there is no package `"), "{line}: {said}");

@@ -11,6 +11,7 @@
 mod beside;
 mod checking;
 mod configuration;
+mod editing;
 mod encrypted;
 mod example;
 mod grades;
@@ -19,3 +20,4 @@ mod help;
 mod script;
 mod serving;
 mod support;
+mod tagging;

@@ -363,8 +363,8 @@ fn packed(groups: Vec<Vec<VersionId>>) -> Vec<Vec<VersionId>> {
 }
 
 impl BulkDeletion {
-    /// What an earlier batch withdrew may go with a later one.
-    fn add(&mut self, part: Self) {
+    /// Adds what was done next: what was withdrawn before may have gone since.
+    pub fn add(&mut self, part: Self) {
         let mut later = part.deletion.versions;
         for version in &mut self.deletion.versions {
             if let Some(at) = later.iter().position(|later| later.id == version.id) {
@@ -378,7 +378,8 @@ impl BulkDeletion {
 }
 
 impl BulkRestoration {
-    fn add(&mut self, part: Self) {
+    /// Adds what was done next.
+    pub fn add(&mut self, part: Self) {
         self.restoration.versions.extend(part.restoration.versions);
         self.unknown.extend(part.unknown);
     }

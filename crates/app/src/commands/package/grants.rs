@@ -1,17 +1,38 @@
 //! Who has been granted a role on a package.
 
-use anyhow::Result;
-use naru_model::PackagePath;
+use anyhow::{Result, anyhow};
+use clap::Args;
+use naru_model::{AccountName, PackagePath, RepositoryPath, Role, TeamSlug};
 use naru_registry::packages::GrantTo;
 
+use crate::commands::Instance;
 use crate::commands::repo::GrantRow;
-use crate::commands::{Grantee, Instance};
 use crate::output::Output;
 
-pub(super) fn grant_to(grantee: Grantee) -> GrantTo {
-    match grantee {
-        Grantee::User(user) => GrantTo::User(user),
-        Grantee::Team(team) => GrantTo::Team(team),
+/// Whom a role on a package is for.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct GrantArgs {
+    /// A user
+    #[arg(long, value_name = "USER")]
+    user: Option<AccountName>,
+    /// A team of the organization that owns it
+    #[arg(long, value_name = "TEAM")]
+    team: Option<TeamSlug>,
+    /// A source repository of the owner, whose workflows are meant
+    #[arg(long, value_name = "OWNER/NAME")]
+    repository: Option<RepositoryPath>,
+}
+
+impl GrantArgs {
+    pub(super) fn grant_to(self) -> Result<GrantTo> {
+        let user = self.user.map(GrantTo::User);
+        let team = || self.team.map(GrantTo::Team);
+        let given = user.or_else(team);
+        let given = given.or(self.repository.map(GrantTo::Repository));
+        given.ok_or_else(|| {
+            anyhow!("say whom it is for: `--user USER`, `--team TEAM` or `--repository OWNER/NAME`")
+        })
     }
 }
 
@@ -32,4 +53,33 @@ pub(super) async fn list(instance: &Instance, path: &PackagePath, output: Output
             }))
             .collect();
     output.list(&rows)
+}
+
+/// Grants a role.
+pub(super) async fn give(
+    instance: &Instance,
+    path: &PackagePath,
+    to: &GrantTo,
+    role: Role,
+    output: Output,
+) -> Result<()> {
+    let (registry, caller) = (&instance.registry, &instance.caller);
+    registry.grant_package(caller, path, to, role).await?;
+    output.say(format_args!("{to} has the role {role} on {path}"));
+    Ok(())
+}
+
+/// Takes a granted role away.
+pub(super) async fn take(
+    instance: &Instance,
+    path: &PackagePath,
+    from: &GrantTo,
+    output: Output,
+) -> Result<()> {
+    let (registry, caller) = (&instance.registry, &instance.caller);
+    registry.revoke_package_grant(caller, path, from).await?;
+    output.say(format_args!(
+        "{from} has no granted role on {path} any more"
+    ));
+    Ok(())
 }

@@ -1,18 +1,27 @@
 //! `naru package list`.
 
 use anyhow::Result;
-use naru_model::{AccountName, Package};
+use naru_model::{AccountName, Package, PackageType};
 use naru_registry::Cursor;
 use naru_registry::packages::{BinPart, WantedPackages};
 
 use super::rows::PackageRow;
 use crate::commands::{Instance, all_accounts, pages};
 
+/// Which packages of an account are meant; without either those that are there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Which {
+    /// Those that can be restored.
+    pub(super) deleted: bool,
+    /// Those of the legacy registry whose name is taken in the container registry.
+    pub(super) conflicting: bool,
+}
+
 /// The packages of an account, or of all.
 pub(super) async fn find(
     instance: &Instance,
     owner: Option<AccountName>,
-    deleted: bool,
+    which: Which,
 ) -> Result<Vec<PackageRow>> {
     let owners = match owner {
         Some(owner) => vec![owner],
@@ -20,10 +29,10 @@ pub(super) async fn find(
     };
     let mut rows = Vec::new();
     for owner in &owners {
-        let packages = if deleted {
+        let packages = if which.deleted {
             deleted_of(instance, owner).await?
         } else {
-            packages_of(instance, owner).await?
+            packages_of(instance, owner, which.conflicting).await?
         };
         rows.extend(
             packages
@@ -34,14 +43,22 @@ pub(super) async fn find(
     Ok(rows)
 }
 
-async fn packages_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
+async fn packages_of(
+    instance: &Instance,
+    owner: &AccountName,
+    conflicting: bool,
+) -> Result<Vec<Package>> {
     let Instance {
         registry, caller, ..
     } = instance;
     let mut packages = Vec::new();
     let mut next = Some(Cursor::first(500));
     while let Some(cursor) = next {
-        let wanted = WantedPackages::default();
+        let wanted = WantedPackages {
+            package_type: conflicting.then_some(PackageType::Docker),
+            conflicting,
+            ..WantedPackages::default()
+        };
         let page = registry
             .list_packages(caller, owner, wanted, cursor)
             .await?;

@@ -112,7 +112,7 @@ fn along(done: &Deletion) -> String {
     }
 }
 
-fn print(deletion: &Deletion, free: &str, output: Output) -> Result<()> {
+pub(super) fn print(deletion: &Deletion, free: &str, output: Output) -> Result<()> {
     let rows: Vec<_> = deletion.versions.iter().map(DeletionRow::from).collect();
     output.list(&rows)?;
     let gone = deletion.deleted().len();
