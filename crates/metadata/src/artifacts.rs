@@ -10,7 +10,7 @@ use naru_oci::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::db::{Conn, FromRow, Row, statements};
+use crate::db::{Conn, FromRow, Row, Statement, statements};
 use crate::error::Result;
 
 /// What [`DeploymentRecord`] is read from.
@@ -273,14 +273,15 @@ pub async fn deployments_of(
     repositories: &[RepositoryId],
     limit: i64,
 ) -> Result<Vec<DeploymentRecord>> {
-    let repositories = numbers(repositories);
-    let args = [
-        organization.into(),
-        digest.into(),
-        repositories.as_slice().into(),
-        limit.into(),
-    ];
-    conn.all(DEPLOYMENTS_OF, &args).await
+    told(
+        conn,
+        DEPLOYMENTS_OF,
+        organization,
+        digest,
+        repositories,
+        limit,
+    )
+    .await
 }
 
 /// The repositories that tell where an artifact is deployed; `limit` of them at most.
@@ -361,14 +362,7 @@ pub async fn storage_of(
     repositories: &[RepositoryId],
     limit: i64,
 ) -> Result<Vec<StorageRecord>> {
-    let repositories = numbers(repositories);
-    let args = [
-        organization.into(),
-        digest.into(),
-        repositories.as_slice().into(),
-        limit.into(),
-    ];
-    conn.all(STORAGE_OF, &args).await
+    told(conn, STORAGE_OF, organization, digest, repositories, limit).await
 }
 
 /// The repositories that tell where an artifact lies; `limit` of them at most.
@@ -438,6 +432,21 @@ pub async fn forget_repository(conn: &mut Conn, repository: RepositoryId) -> Res
     Ok(())
 }
 
-fn numbers(repositories: &[RepositoryId]) -> Vec<i64> {
-    repositories.iter().map(|id| id.get()).collect()
+/// What `repositories` tell of an artifact.
+async fn told<T: FromRow>(
+    conn: &mut Conn,
+    statement: &'static Statement,
+    organization: AccountId,
+    digest: &Digest,
+    repositories: &[RepositoryId],
+    limit: i64,
+) -> Result<Vec<T>> {
+    let repositories: Vec<i64> = repositories.iter().map(|id| id.get()).collect();
+    let args = [
+        organization.into(),
+        digest.into(),
+        repositories.as_slice().into(),
+        limit.into(),
+    ];
+    conn.all(statement, &args).await
 }
