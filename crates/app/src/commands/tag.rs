@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use naru_model::{PackagePath, PackageType, TokenKind, VersionId};
 use naru_oci::{Digest, RepositoryName, Tag};
 use naru_registry::Cursor;
-use naru_registry::tags::{TagChanged, TagOrder, TagRecord, WantedTags};
+use naru_registry::tags::{TagChanged, TagOrder, TagPlace, TagRecord, WantedTags};
 use naru_registry::versions::VersionRef;
 use serde::Serialize;
 
@@ -196,16 +196,18 @@ async fn list(
     holding: Option<String>,
 ) -> Result<Vec<TagRow>> {
     let mut rows = Vec::new();
+    let mut wanted = WantedTags {
+        order,
+        holding,
+        limit: PAGE,
+        skip: 0,
+        after: None,
+    };
     loop {
-        let wanted = WantedTags {
-            order,
-            holding: holding.clone(),
-            limit: PAGE,
-            skip: rows.len(),
-        };
         let (registry, caller) = (&instance.registry, &instance.caller);
         let found = registry.list_tag_records(caller, path, &wanted).await?;
         rows.extend(found.tags.iter().map(TagRow::from));
+        wanted.after = found.tags.last().map(TagPlace::from);
         if !found.more {
             return Ok(rows);
         }

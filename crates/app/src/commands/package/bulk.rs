@@ -7,7 +7,7 @@ use clap::Args;
 use naru_model::{Cascade, Lifetime, Needed, PackagePath, TagPattern, VersionId};
 use naru_oci::RepositoryName;
 use naru_registry::versions::bulk::{
-    BulkDeletion, BulkRestoration, MOST, Selection, VersionFilter,
+    BulkDeletion, BulkRestoration, MOST, Selection, Stop, VersionFilter,
 };
 use naru_registry::versions::delete::DeleteOptions;
 use naru_registry::versions::plan::Fate;
@@ -98,6 +98,7 @@ impl Which {
             tags: self.tags,
             keep_tags: self.keep_tags,
             keep_newest: self.keep_newest,
+            after: None,
         };
         let is_filter = filter != VersionFilter::default();
         match (self.versions.len(), is_filter) {
@@ -130,7 +131,7 @@ pub(super) async fn delete(
         needed: wanted.needed,
         cascade: wanted.cascade,
     };
-    let selection = wanted.which.selection()?;
+    let mut selection = wanted.which.selection()?;
     if wanted.dry_run {
         let preview = registry.preview_delete_versions(caller, path, &selection, options);
         let preview = preview.await?;
@@ -141,10 +142,11 @@ pub(super) async fn delete(
     loop {
         let part = registry.delete_versions(caller, path, &selection, options);
         let part = part.await?;
-        let (more, any) = (part.more, does_something(&part));
+        let (more, any, stop) = (part.more, does_something(&part), part.stop);
         done.add(part);
         done.more = more;
-        if !more || !any {
+        let again = more && any;
+        if !goes_on(&mut selection, stop) && !again {
             break;
         }
     }
@@ -152,6 +154,16 @@ pub(super) async fn delete(
     let days = registry.settings().restore_days;
     output.say(format_args!("they can be restored for {days} days"));
     finish(&done.unknown, done.more, output)
+}
+
+/// Lets a filter go on where a request stopped; whether there is such a place.
+const fn goes_on(selection: &mut Selection, stop: Option<Stop>) -> bool {
+    let (Selection::Filter(filter), Some(stop)) = (selection, stop) else {
+        return false;
+    };
+    filter.after = Some(stop.after);
+    filter.keep_newest = stop.keep_newest;
+    true
 }
 
 fn does_something(done: &BulkDeletion) -> bool {
@@ -169,7 +181,7 @@ pub(super) async fn restore(
     let Instance {
         registry, caller, ..
     } = instance;
-    let selection = wanted.which.selection()?;
+    let mut selection = wanted.which.selection()?;
     if wanted.dry_run {
         let preview = registry.preview_restore_versions(caller, path, &selection);
         return restored(&preview.await?, output);
@@ -178,9 +190,11 @@ pub(super) async fn restore(
     loop {
         let part = registry.restore_versions(caller, path, &selection).await?;
         let (more, any) = (part.more, !part.restoration.versions.is_empty());
+        let stop = part.stop;
         done.add(part);
         done.more = more;
-        if !more || !any {
+        let again = more && any;
+        if !goes_on(&mut selection, stop) && !again {
             break;
         }
     }
