@@ -209,6 +209,11 @@ statements! {
           AND h.at = $3
           AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.package_id = h.package_id AND t.name = h.name)
         ORDER BY h.id";
+    LOST_AMONG = "SELECT h.name, h.version_id, v.digest
+        FROM tag_history h JOIN versions v ON v.id = h.version_id
+        WHERE h.package_id = $1 AND h.name {{IN $2}} AND h.reason = 'version_deleted'
+          AND h.at = COALESCE(v.withdrawn_at, v.deleted_at)
+        ORDER BY h.id";
     LOST_WITH_VERSIONS = "SELECT h.name, h.version_id, v.digest
         FROM tag_history h JOIN versions v ON v.id = h.version_id
         WHERE h.version_id {{IN $1}} AND h.reason = 'version_deleted'
@@ -409,6 +414,18 @@ pub async fn lost_with_versions(conn: &mut Conn, versions: &[VersionId]) -> Resu
     let versions: Vec<i64> = versions.iter().map(|version| version.get()).collect();
     conn.all(LOST_WITH_VERSIONS, &[versions.as_slice().into()])
         .await
+}
+
+/// Those of these tags that versions of the package lost when they were deleted or withdrawn.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lost_among(
+    conn: &mut Conn,
+    package: PackageId,
+    names: &[&str],
+) -> Result<Vec<TagRow>> {
+    conn.all(LOST_AMONG, &[package.into(), names.into()]).await
 }
 
 async fn note(

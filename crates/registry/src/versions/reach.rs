@@ -203,14 +203,39 @@ async fn edges_below(
 /// What cosign puts behind the digest in the tags of what it attaches.
 const SUFFIXES: [&str; 4] = ["", ".sig", ".att", ".sbom"];
 
+/// The tags that may attach something to these versions, each with its version.
+fn fallback_tags(of: &[Node]) -> HashMap<String, VersionId> {
+    let of_one = |node: &Node| {
+        let (digest, id) = (node.digest.clone(), node.id);
+        SUFFIXES.map(|suffix| (fallback_tag(&digest, suffix), id))
+    };
+    of.iter().flat_map(of_one).collect()
+}
+
+/// From versions to what fallback tags attached to them until they were deleted.
+pub(super) async fn edges_by_lost_tag(
+    conn: &mut Conn,
+    package: PackageId,
+    from: &[Node],
+) -> Result<Vec<Edge>> {
+    let subjects = fallback_tags(from);
+    let names: Vec<&str> = subjects.keys().map(String::as_str).collect();
+    let lost = tags::lost_among(conn, package, &names).await?;
+    let ids: Vec<VersionId> = lost.iter().map(|tag| tag.version).collect();
+    let nodes = versions::nodes(conn, package, &ids).await?;
+    let nodes: HashMap<VersionId, Node> = nodes.into_iter().map(|node| (node.id, node)).collect();
+    let edge = |tag: &tags::TagRow| {
+        Some(Edge {
+            from: *subjects.get(&tag.name)?,
+            to: nodes.get(&tag.version)?.clone(),
+        })
+    };
+    Ok(lost.iter().filter_map(edge).collect())
+}
+
 /// From versions to what fallback tags attach to them, and to the entries of such lists.
 async fn edges_by_tag(conn: &mut Conn, package: PackageId, from: &[Node]) -> Result<Vec<Edge>> {
-    let mut subjects = HashMap::new();
-    for node in from {
-        for suffix in SUFFIXES {
-            subjects.insert(fallback_tag(&node.digest, suffix), node.id);
-        }
-    }
+    let subjects = fallback_tags(from);
     let names: Vec<&str> = subjects.keys().map(String::as_str).collect();
     let tagged = tags::among(conn, package, &names).await?;
     let attached: HashMap<VersionId, VersionId> = tagged

@@ -7,7 +7,7 @@ use naru_metadata::{Conn, tags};
 use naru_model::{EventKind, Moment, PackageId, PackagePath, PackagePermission, VersionId};
 use naru_oci::Digest;
 
-use super::reach::within_bounds;
+use super::reach::{edges_by_lost_tag, within_bounds};
 use super::{VersionRef, find, unknown};
 use crate::access::{Authorized, lock};
 use crate::commit::Outdated;
@@ -172,13 +172,14 @@ impl Registry {
 
 /// What comes out of the bin with versions that just did: the children of an index, without which
 /// it would be of no use, and referrers that went at the same moment or that only their subject
-/// kept.
+/// kept; also those by fallback tag.
 async fn hanging_together(conn: &mut Conn, package: PackageId, back: &[Node]) -> Result<Vec<Node>> {
     let ids: Vec<VersionId> = back.iter().map(|node| node.id).collect();
     let went: HashMap<VersionId, Option<Moment>> =
         back.iter().map(|node| (node.id, node.deleted_at)).collect();
     let children = versions::children(conn, package, &ids).await?;
     let mut referrers = versions::referrers_of(conn, package, &ids).await?;
+    referrers.extend(edges_by_lost_tag(conn, package, back).await?);
     referrers.retain(|Edge { from, to }| {
         let with_subject = went.get(from).is_some_and(|at| *at == to.deleted_at);
         with_subject || to.withdrawn_at.is_some()

@@ -1,6 +1,6 @@
 //! Versions: lists, the bin, tags that come back.
 
-use naru_model::VersionState;
+use naru_model::{Cascade, VersionState};
 use naru_registry::packages::GrantTo;
 use naru_registry::versions::VersionRef;
 use naru_registry::versions::delete::DeleteOptions;
@@ -33,6 +33,36 @@ async fn versions_are_listed_newest_first_with_their_tags() {
         (first.digest, vec!["1".to_owned()]),
     ];
     assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn a_signature_by_tag_that_went_with_an_image_comes_back_with_it() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    let path = container("octocat/app");
+    world.push(&octocat, "octocat/app", "other").await;
+    let image = world.push(&octocat, "octocat/app", "1").await;
+    let attached = |suffix: &str| format!("sha256-{}{suffix}", image.digest.hex());
+    let (sig, sbom) = (attached(".sig"), attached(".sbom"));
+    world.push(&octocat, "octocat/app", &sig).await;
+    // What went alone before, comes alone.
+    world.push(&octocat, "octocat/app", &sbom).await;
+    delete_version(&world, &octocat, "octocat/app", &tag(&sbom))
+        .await
+        .unwrap();
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let options = DeleteOptions {
+        cascade: Cascade::Referrers,
+        ..DeleteOptions::default()
+    };
+    let version = tag("1");
+    let deleted = world
+        .registry
+        .delete_version(&octocat, &path, &version, options);
+    assert_eq!(deleted.await.unwrap().deleted().len(), 2);
+    let version = VersionRef::Digest(image.digest.clone());
+    let back = world.registry.restore_version(&octocat, &path, &version);
+    assert_eq!(back.await.unwrap().tags(), ["1".to_owned(), sig]);
 }
 
 #[tokio::test]
