@@ -485,6 +485,11 @@ fn the_command_line_previews_a_delete_and_refuses_what_is_needed() {
     let by_digest = format!("{target}@{}", child.digest);
     let refused = run(&["package", "delete", &by_digest]).unwrap_err();
     assert!(refused.contains(&release.digest), "{refused}");
+    let whole = run(&["package", "delete", &target, "--dry-run", "--json"]).unwrap();
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    let whole = whole.as_array().unwrap();
+    assert_eq!(whole.len(), 6);
+    assert!(whole.iter().all(|one| one["because"] == "in the package"));
     let by_tag = format!("{target}:1");
     let all = ["package", "delete", &by_tag, "--cascade", "all"];
     let preview = run(&[&all[..], &["--dry-run", "--json"]].concat()).unwrap();

@@ -140,7 +140,7 @@ impl Registry {
     ) -> Result<Batches> {
         if ids.len() <= BATCH {
             return Ok(Batches {
-                batches: vec![ids.to_vec()],
+                batches: ids.chunks(BATCH).map(<[VersionId]>::to_vec).collect(),
                 last_tagged: None,
                 unknown: Vec::new(),
             });
