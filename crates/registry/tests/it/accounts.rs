@@ -4,6 +4,7 @@ use naru_model::policy::Refusal;
 use naru_model::{Lifetime, OrganizationRole, PackagePermission, Role, TeamRole, TeamSlug};
 use naru_registry::accounts::NewUser;
 use naru_registry::packages::GrantTo;
+use naru_registry::profiles::ProfileChange;
 use naru_registry::tokens::TokenWish;
 use naru_registry::{BadCredential, Caller, Error};
 
@@ -69,6 +70,30 @@ async fn only_administrators_of_the_instance_make_users() {
     let logins = world.registry.list_users(&admin, 10, 0).await.unwrap();
     let logins: Vec<_> = logins.iter().map(|user| user.login.to_string()).collect();
     assert_eq!(logins, ["admin", "hubot", "octocat"]);
+}
+
+#[tokio::test]
+async fn a_profile_is_changed_by_its_user_and_the_machine_and_nobody_else() {
+    let world = World::new().await;
+    for login in ["octocat", "hubot"] {
+        world.user(login).await;
+    }
+    let octocat = world.caller(&world.pat("octocat", "user").await).await;
+    let hubot = world.caller(&world.pat("hubot", "user").await).await;
+    let registry = &world.registry;
+    let login = name("octocat");
+    let change = ProfileChange {
+        bio: Some(Some("hi".to_owned())),
+        ..ProfileChange::default()
+    };
+    for caller in [nobody(), hubot] {
+        let changed = registry.update_user_profile(&caller, &login, &change);
+        assert!(matches!(changed.await, Err(Error::Refused(_))));
+    }
+    for caller in [octocat, Caller::system()] {
+        let changed = registry.update_user_profile(&caller, &login, &change);
+        assert_eq!(changed.await.unwrap().profile.bio.as_deref(), Some("hi"));
+    }
 }
 
 #[tokio::test]
