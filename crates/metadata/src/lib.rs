@@ -95,7 +95,12 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         versions::STATEMENTS,
     ];
     let modules = modules.into_iter();
-    let below = usage::STATEMENTS_BELOW.iter();
-    let below = below.chain(versions::STATEMENTS_BELOW).copied();
+    let below = [
+        grants::STATEMENTS_BELOW,
+        repositories::STATEMENTS_BELOW,
+        usage::STATEMENTS_BELOW,
+        versions::STATEMENTS_BELOW,
+    ];
+    let below = below.into_iter().flatten().copied();
     modules.chain(below).flatten().copied()
 }
