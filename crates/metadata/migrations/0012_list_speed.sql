@@ -8,3 +8,6 @@ CREATE INDEX packages_listed
 CREATE INDEX packages_hidden ON packages (id) WHERE published_at IS NULL;
 CREATE INDEX accounts_listed ON accounts (kind, login_key) WHERE deleted_at IS NULL;
 CREATE INDEX accounts_administrators ON accounts (id) WHERE site_admin = 1;
+-- What is in the bin, and what has left it for good.
+CREATE INDEX repositories_in_bin ON repositories (deleted_at, id) WHERE deleted_at IS NOT NULL;
+CREATE INDEX accounts_in_bin ON accounts (deleted_at, id) WHERE deleted_at IS NOT NULL;

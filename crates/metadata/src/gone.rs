@@ -8,26 +8,27 @@ use crate::attestations;
 use crate::db::{Conn, statements};
 use crate::error::Result;
 
-/// Repositories `r` that were deleted before `$1`, or whose owner `o` was, and in which something
-/// was said.
-macro_rules! said_in {
-    ($deleted:literal) => {
-        concat!(
-            "SELECT r.id FROM repositories r JOIN accounts o ON o.id = r.owner_id
-        WHERE ",
-            $deleted,
-            " AND (EXISTS (SELECT 1 FROM attestations a WHERE a.repository_id = r.id)
-                OR EXISTS (SELECT 1 FROM deployment_records d WHERE d.repository_id = r.id)
-                OR EXISTS (SELECT 1 FROM storage_records s WHERE s.repository_id = r.id)
-                OR EXISTS (SELECT 1 FROM repository_readmes m WHERE m.repository_id = r.id))
-        ORDER BY r.id LIMIT $2"
-        )
+/// Whether something was said in the repository `r`. Each question ends at the first row, so that
+/// no database answers it for all repositories at once.
+macro_rules! something_said {
+    () => {
+        "COALESCE(
+            (SELECT a.repository_id FROM attestations a WHERE a.repository_id = r.id LIMIT 1),
+            (SELECT d.repository_id FROM deployment_records d WHERE d.repository_id = r.id LIMIT 1),
+            (SELECT s.repository_id FROM storage_records s WHERE s.repository_id = r.id LIMIT 1),
+            (SELECT m.repository_id FROM repository_readmes m WHERE m.repository_id = r.id LIMIT 1)
+            ) IS NOT NULL"
     };
 }
 
 statements! {
-    DELETED = said_in!("r.deleted_at IS NOT NULL AND r.deleted_at < $1");
-    OF_DELETED = said_in!("o.deleted_at IS NOT NULL AND o.deleted_at < $1");
+    DELETED = concat!("SELECT r.id FROM repositories r
+        WHERE r.deleted_at IS NOT NULL AND r.deleted_at < $1 AND ", something_said!(), "
+        ORDER BY r.deleted_at, r.id LIMIT $2");
+    OF_DELETED = concat!("SELECT r.id FROM accounts o CROSS JOIN repositories r
+        WHERE o.deleted_at IS NOT NULL AND o.deleted_at < $1
+            AND r.owner_id = o.id AND r.deleted_at IS NULL AND ", something_said!(), "
+        ORDER BY o.deleted_at, o.id, r.id LIMIT $2");
     ATTESTATIONS = "SELECT id FROM attestations WHERE repository_id = $1 ORDER BY id LIMIT $2";
     DROP_README = "DELETE FROM repository_readmes WHERE repository_id = $1";
     END_BIN_TIME = "UPDATE repositories SET deleted_at = $1

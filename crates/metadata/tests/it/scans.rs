@@ -243,6 +243,10 @@ const READ_WHOLE: &[(&str, &str)] = &[
         "walks over both in order, and stops where the page is full",
     ),
     (
+        "search::OWNERS",
+        "whoever works on the machine itself searches with every owner, of whom an index has all",
+    ),
+    (
         "search::QUEUED",
         "takes the first of a queue, which are soon gone",
     ),
