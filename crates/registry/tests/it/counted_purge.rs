@@ -1,7 +1,5 @@
 //! Versions are purged while their downloads are being written down.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use naru_metadata::db::{Dialect, Statement};
 use naru_metadata::statistics::{self, Downloads};
 use naru_metadata::{Conn, Db};
@@ -9,6 +7,7 @@ use naru_model::{Clock, Day, VersionId, VersionState};
 use naru_registry::purge::{PurgeOptions, PurgeTarget};
 use naru_registry::versions::VersionRef;
 use naru_registry::{Caller, Registry, Result};
+use tokio::sync::watch;
 
 use crate::World;
 use crate::kit::{APP, delete_version, eventually, push_artifact, versions_of};
@@ -88,25 +87,29 @@ async fn a_version_whose_download_is_being_counted_is_purged_after_that() {
 async fn purges_and_counts_of_many_versions_do_not_stand_in_each_others_way() {
     let world = World::new().await;
     let bin = binned(&world, 24).await;
-    let is_over = AtomicBool::new(false);
-    let purges = async {
+    let (bin, registry) = (bin.as_slice(), &world.registry);
+    // Counted once for each purge that begins: whoever writes without a pause leaves SQLite no
+    // moment in which another connection could take its turn.
+    let (begun, first) = watch::channel(());
+    let second = first.clone();
+    let purges = async move {
         let halves = bin.chunks(12).map(async |half| {
             for version in half {
-                purge(&world.registry, *version).await.unwrap();
+                begun.send_replace(());
+                purge(registry, *version).await.unwrap();
             }
         });
         futures_util::future::join_all(halves).await;
-        is_over.store(true, Ordering::Relaxed);
     };
-    let counts = async || {
+    let counts = async |mut begun: watch::Receiver<()>| {
         let db = world.db().await;
-        while !is_over.load(Ordering::Relaxed) {
+        while begun.changed().await.is_ok() {
             let mut tx = db.write().await.unwrap();
-            count(&world, &mut tx, &bin).await;
+            count(&world, &mut tx, bin).await;
             tx.commit().await.unwrap();
         }
     };
-    tokio::join!(purges, counts(), counts());
+    tokio::join!(purges, counts(first), counts(second));
     let system = Caller::system();
     let left = versions_of(&world, &system, APP, VersionState::Deleted).await;
     assert_eq!(left.unwrap(), []);
