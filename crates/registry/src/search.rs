@@ -259,13 +259,18 @@ async fn candidates(
     };
     let reaches = search::reaches(conn, principal).await?.into_iter();
     for reach in reaches.filter(|reach| visibility.is_none_or(|wanted| reach.has(wanted))) {
+        if found.is_full() {
+            return Ok(found);
+        }
         let Some(driver) = rarest(conn, reach, conditions).await? else {
             continue;
         };
         let packages = search::within_reach(conn, reach, driver, rows()).await?;
         found.add(conn, packages, driver, conditions).await?;
     }
-    if let Some(driver) = conditions.first() {
+    if let Some(driver) = conditions.first()
+        && !found.is_full()
+    {
         let packages = search::granted(conn, principal, driver, rows()).await?;
         found.add(conn, packages, driver, conditions).await?;
     }
@@ -278,6 +283,11 @@ fn rows() -> i64 {
 }
 
 impl Candidates {
+    /// Whether there are as many as are looked at, and known to be more.
+    fn is_full(&self) -> bool {
+        self.incomplete && self.packages.len() >= MOST
+    }
+
     /// Takes those of `packages`, which match `driver`, that match the other conditions too.
     async fn add(
         &mut self,
