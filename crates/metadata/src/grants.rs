@@ -244,7 +244,7 @@ macro_rules! page_of_packages {
 macro_rules! from_visible {
     ($visible:expr) => {
         concat!(
-            " FROM accounts o CROSS JOIN packages p
+            " FROM accounts o CROSS JOIN packages p {{INDEXED BY packages_listed}}
             WHERE o.id = $2 AND p.owner_id = $2
             AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
             AND (CAST($3 AS {{TEXT}}) IS NULL OR p.package_type = $3)

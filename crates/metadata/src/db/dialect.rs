@@ -14,6 +14,7 @@
 //! | `{{IN $n}}` | `IN (SELECT value FROM json_each($n))` | `= ANY($n)` |
 //! | `{{SKIP LOCKED OF t}}` | | `FOR UPDATE OF t SKIP LOCKED` |
 //! | `{{FOR …}}` | | `FOR …` |
+//! | `{{INDEXED BY i}}` | `INDEXED BY i`, where it would take another, knowing no figures | |
 //!
 //! SQLite needs no row locks: whoever writes is alone. The `WHERE true` behind a list is for
 //! `INSERT … SELECT … ON CONFLICT`: SQLite takes an ON right behind a FROM for a join condition.
@@ -75,6 +76,12 @@ impl Dialect {
                 Self::Postgres => format!("= ANY({parameter})"),
             });
         }
+        if word.starts_with("INDEXED BY ") {
+            return Some(match self {
+                Self::Sqlite => word.to_owned(),
+                Self::Postgres => String::new(),
+            });
+        }
         let lock = match word.strip_prefix("SKIP LOCKED") {
             Some(of) => format!("FOR UPDATE{of} SKIP LOCKED"),
             None if word.starts_with("FOR ") => word.to_owned(),
@@ -125,6 +132,17 @@ mod tests {
         assert_eq!(Dialect::Sqlite.statement(text), "SELECT 1 FROM t ");
         let postgres = "SELECT 1 FROM t FOR UPDATE OF t SKIP LOCKED";
         assert_eq!(Dialect::Postgres.statement(text), postgres);
+    }
+
+    #[test]
+    fn an_index_is_named_where_no_figures_choose_it() {
+        let text = "SELECT 1 FROM t {{INDEXED BY i}} WHERE a = 1";
+        let sqlite = "SELECT 1 FROM t INDEXED BY i WHERE a = 1";
+        assert_eq!(Dialect::Sqlite.statement(text), sqlite);
+        assert_eq!(
+            Dialect::Postgres.statement(text),
+            "SELECT 1 FROM t  WHERE a = 1"
+        );
     }
 
     #[test]

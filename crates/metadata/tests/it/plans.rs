@@ -104,6 +104,23 @@ async fn lists_of_versions_are_read_from_their_index_in_order(home: Home) {
         let is_sort = |line: &&str| line.contains("Sort  (") || line.contains("TEMP B-TREE");
         assert!(plan.lines().filter(is_sort).count() <= 1, "{name}:\n{plan}");
     }
+    let packages = [
+        Arg::Int(None),
+        1.into(),
+        Arg::Text(None),
+        Arg::Text(None),
+        i64::MAX.into(),
+        30.into(),
+        0.into(),
+    ];
+    for name in ["VISIBLE_TO_USER", "VISIBLE_TO_SYSTEM"] {
+        let plan = plan(&mut conn, name, &packages).await;
+        let is_small = conn.dialect() == Dialect::Postgres;
+        assert!(
+            is_small || plan.contains("packages_listed"),
+            "{name}:\n{plan}"
+        );
+    }
     for name in ["COUNT_LISTED", "COUNT_SERVED", "COUNT_REMOVED"] {
         let plan = plan(&mut conn, name, &[8.into(), 10_001.into()]).await;
         assert!(is_bounded(&plan), "{name}:\n{plan}");
