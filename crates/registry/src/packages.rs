@@ -146,7 +146,7 @@ impl Registry {
     }
 
     /// How many packages [`Registry::list_packages`] has in all its pages; `None` when they are more
-    /// than [`MOST_COUNTED`].
+    /// than a thousand.
     ///
     /// # Errors
     /// As there.

@@ -43,7 +43,7 @@ impl Registry {
     /// A repository with what is shown beside it.
     ///
     /// # Errors
-    /// [`Error::Refused`](crate::Error::Refused) unless the caller may see it.
+    /// [`Error::Refused`] unless the caller may see it.
     pub async fn repository_details(
         &self,
         caller: &Caller,
@@ -56,7 +56,7 @@ impl Registry {
     /// The repository with this number.
     ///
     /// # Errors
-    /// [`Error::Refused`](crate::Error::Refused) unless the caller may see it.
+    /// [`Error::Refused`] unless the caller may see it.
     pub async fn repository_by_id(
         &self,
         caller: &Caller,
@@ -167,7 +167,7 @@ impl Registry {
     /// The repositories that a team has a role in and the caller may see, with the team's role.
     ///
     /// # Errors
-    /// [`Error::Refused`](crate::Error::Refused) unless the caller may see the team.
+    /// [`Error::Refused`] unless the caller may see the team.
     pub async fn list_team_repositories(
         &self,
         caller: &Caller,
