@@ -121,8 +121,8 @@ impl Registry {
     /// The repositories of an account that the caller may see and the credential reaches.
     ///
     /// # Errors
-    /// [`Error::Refused`](crate::Error::Refused) for nobody;
-    /// [`Error::AccountUnknown`](crate::Error::AccountUnknown).
+    /// [`Error::Refused`] for nobody;
+    /// [`Error::AccountUnknown`].
     pub async fn list_repositories_page(
         &self,
         caller: &Caller,
@@ -146,7 +146,7 @@ impl Registry {
     /// The repositories that the caller owns or has a role in, as far as the credential reaches.
     ///
     /// # Errors
-    /// [`Error::Refused`](crate::Error::Refused) for who is no user.
+    /// [`Error::Refused`] for who is no user.
     pub async fn list_my_repositories(
         &self,
         caller: &Caller,
