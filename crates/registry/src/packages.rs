@@ -24,8 +24,8 @@ use crate::tag_rules::own_repository;
 use crate::{Caller, Registry, account_access, events, teams};
 
 /// The most packages that are counted to say how many pages there are: of each it is asked whether
-/// the caller may read it.
-const MOST_COUNTED: i64 = 1_000;
+/// the caller may read it, and a first page must not cost more for what nobody will leaf through.
+const MOST_COUNTED: i64 = 300;
 
 /// Who may do what with a package, by explicit grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Registry {
     }
 
     /// How many packages [`Registry::list_packages`] has in all its pages; `None` when they are more
-    /// than a thousand.
+    /// than 300, as is known already of those with `known` before the end of a page.
     ///
     /// # Errors
     /// As there.
@@ -155,12 +155,16 @@ impl Registry {
         caller: &Caller,
         owner: &AccountName,
         wanted: WantedPackages,
+        known: usize,
     ) -> Result<Option<u64>> {
+        let limit = MOST_COUNTED + 1;
+        if i64::try_from(known).is_ok_and(|known| known >= limit) {
+            return Ok(None);
+        }
         let mut conn = self.db.read().await?;
         let permission = AccountPermission::ListPackages;
         let found = account_access::account(&mut conn, caller, owner, permission).await?;
         let (principal, filter) = (&caller.principal, wanted.of(found.id()));
-        let limit = MOST_COUNTED + 1;
         let count = grants::count_visible_packages(&mut conn, principal, filter, limit).await?;
         Ok(Some(count).filter(|count| i64::try_from(*count).is_ok_and(|n| n < limit)))
     }

@@ -386,8 +386,10 @@ async fn packages_are_counted_as_they_are_listed() {
             let all = Cursor::first(10);
             let listed = registry.list_packages(caller, &owner, wanted, all);
             let listed = listed.await.unwrap().items.len() as u64;
-            let counted = registry.count_packages(caller, &owner, wanted).await;
+            let counted = registry.count_packages(caller, &owner, wanted, 0).await;
             assert_eq!(counted.unwrap(), Some(listed));
+            let counted = registry.count_packages(caller, &owner, wanted, 301).await;
+            assert_eq!(counted.unwrap(), None, "more than are counted are known of");
         }
     }
 }

@@ -338,7 +338,12 @@ async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) 
         .await?;
     // Only a page that is not the last one names that.
     let total = match (&found.next, page.after) {
-        (Some(_), None) => registry.count_packages(caller, login, wanted).await?,
+        (Some(_), None) => {
+            let known = page.skip.saturating_add(found.items.len()) + 1;
+            registry
+                .count_packages(caller, login, wanted, known)
+                .await?
+        }
         _ => None,
     };
     let rest = Rest {
