@@ -4,9 +4,6 @@
 CREATE INDEX packages_listed
     ON packages (owner_id, id, package_type, visibility, repository_id, inherit_access, name)
     WHERE deleted_at IS NULL AND published_at IS NOT NULL;
--- A package's tags, the one changed last first, by name where they changed at once.
-CREATE INDEX tags_newest ON tags (package_id, updated_at DESC, name);
-DROP INDEX tags_updated;
 -- Packages whose first manifest never came.
 CREATE INDEX packages_hidden ON packages (id) WHERE published_at IS NULL;
 CREATE INDEX accounts_listed ON accounts (kind, login_key) WHERE deleted_at IS NULL;

@@ -156,13 +156,12 @@ impl From<&TagRecord> for TagPlace {
     }
 }
 
-/// The tags of package `$1` that hold `$2`, if that is given, and that `after` lets through: first
-/// the names of those on the page, which stand in an index in either order; only then the rest.
+/// The tags of package `$1` that hold `$2`, if that is given; those that `after` lets through.
 macro_rules! records {
     ($after:literal, $order:literal) => {
         concat!(
             "SELECT t.name, t.version_id, v.digest, t.created_at, t.updated_at
-            FROM (SELECT t.name AS page_name FROM tags t
+            FROM tags t JOIN versions v ON v.id = t.version_id
             WHERE t.package_id = $1 AND (CAST($2 AS {{TEXT}}) IS NULL
                 OR replace(lower(t.name), lower($2), '') <> lower(t.name))
                 AND ",
@@ -170,10 +169,7 @@ macro_rules! records {
             "
             ORDER BY ",
             $order,
-            " LIMIT $3 OFFSET $4) page CROSS JOIN tags t CROSS JOIN versions v
-            WHERE t.package_id = $1 AND t.name = page.page_name AND v.id = t.version_id
-            ORDER BY ",
-            $order
+            " LIMIT $3 OFFSET $4"
         )
     };
 }
