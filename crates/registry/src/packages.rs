@@ -146,7 +146,7 @@ impl Registry {
     }
 
     /// How many packages [`Registry::list_packages`] has in all its pages; `None` when they are more
-    /// than 300, as is known already of those with `known` before the end of a page.
+    /// than 300. That there are `known` at least is known from a page, and saves counting them.
     ///
     /// # Errors
     /// As there.
