@@ -120,6 +120,8 @@ impl Registry {
                 Err(error) => {
                     tracing::warn!(%error, %path, "a batch of deletes did not go through");
                     done.more = true;
+                    // Going on behind it would leave out what did not go through.
+                    done.stop = None;
                     break;
                 }
             }
@@ -265,6 +267,8 @@ impl Registry {
                 Err(error) => {
                     tracing::warn!(%error, %path, "a batch of restores did not go through");
                     done.more = true;
+                    // Going on behind it would leave out what did not go through.
+                    done.stop = None;
                     break;
                 }
             }
