@@ -6,8 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use sqlx::postgres::PgConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use super::questions::Stock;
 use crate::process;
@@ -161,21 +160,13 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 fn on_sqlite(file: &Path, statements: &[String]) -> Result<()> {
-    runtime()?.block_on(async {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .foreign_keys(false)
-            .pragma("cache_size", "-200000");
-        let mut connection: SqliteConnection = options.connect().await?;
-        connection.execute("BEGIN").await?;
-        for statement in statements {
-            let text = AssertSqlSafe(statement.clone());
-            connection.execute(sqlx::raw_sql(text)).await?;
-        }
-        connection.execute("COMMIT").await?;
-        connection.close().await?;
-        Ok(())
-    })
+    let connection = rusqlite::Connection::open(file)?;
+    connection.execute_batch("PRAGMA foreign_keys = off; PRAGMA cache_size = -200000; BEGIN")?;
+    for statement in statements {
+        connection.execute_batch(statement)?;
+    }
+    connection.execute_batch("COMMIT")?;
+    Ok(())
 }
 
 fn on_postgres(url: &str, statements: &[String]) -> Result<()> {

@@ -122,21 +122,29 @@ pub enum SchemaError {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(database) => {
-                if let Some(postgres) =
-                    database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-                {
-                    return from_postgres(postgres);
-                }
-                let code = database.code().and_then(|code| code.parse().ok());
-                from_sqlite(code.unwrap_or_default(), database.message())
-            }
+            sqlx::Error::Database(database) => match database.try_downcast_ref() {
+                Some(postgres) => from_postgres(postgres),
+                None => Self::Other(error.to_string()),
+            },
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error.to_string()),
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::SqliteFailure(failure, message) => {
+                let known = failure.to_string();
+                let message = message.as_deref().unwrap_or(&known);
+                from_sqlite(failure.extended_code, message)
+            }
             _ => Self::Other(error.to_string()),
         }
     }
@@ -197,11 +205,11 @@ fn from_sqlite(code: i32, message: &str) -> Error {
 
 /// Whether the disk refused to keep what it was given: after that nothing may be acknowledged
 /// until a restart has looked at what is really there.
-pub(crate) fn is_failed_flush(error: &sqlx::Error) -> bool {
+pub(crate) fn is_failed_flush(error: &rusqlite::Error) -> bool {
     // SQLITE_IOERR_WRITE, _FSYNC, _DIR_FSYNC, _TRUNCATE.
-    const FLUSHES: [&str; 4] = ["778", "1034", "1290", "1546"];
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| FLUSHES.contains(&code.as_ref()))
+    const FLUSHES: [i32; 4] = [778, 1034, 1290, 1546];
+    let failure = error.sqlite_error();
+    failure.is_some_and(|failure| FLUSHES.contains(&failure.extended_code))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use naru_model::{
     RepositoryId, StorageRecordId, TagRuleId, TeamId, TokenId, VersionId,
 };
 use naru_oci::Digest;
+use rusqlite::types::Value;
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
 
 use crate::error::{Error, Result};
 
@@ -84,19 +84,15 @@ arg_from_id!(
 );
 
 /// The arguments as SQLite takes them: lists are JSON.
-pub(super) fn for_sqlite(args: &[Arg<'_>]) -> Result<SqliteArguments> {
-    let mut out = SqliteArguments::default();
-    for arg in args {
-        match arg {
-            Arg::Int(value) => out.add(*value),
-            Arg::Text(value) => out.add(*value),
-            Arg::Bytes(value) => out.add(*value),
-            Arg::TextList(values) => out.add(serde_json::json!(values).to_string()),
-            Arg::IntList(values) => out.add(serde_json::json!(values).to_string()),
-        }
-        .map_err(|error| Error::Other(error.to_string()))?;
-    }
-    Ok(out)
+pub(super) fn for_sqlite(args: &[Arg<'_>]) -> Vec<Value> {
+    let value = |arg: &Arg<'_>| match *arg {
+        Arg::Int(value) => value.into(),
+        Arg::Text(value) => value.map(str::to_owned).into(),
+        Arg::Bytes(value) => value.map(<[u8]>::to_vec).into(),
+        Arg::TextList(values) => serde_json::json!(values).to_string().into(),
+        Arg::IntList(values) => serde_json::json!(values).to_string().into(),
+    };
+    args.iter().map(value).collect()
 }
 
 /// The arguments as PostgreSQL takes them: lists are arrays.

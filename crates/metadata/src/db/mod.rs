@@ -17,7 +17,6 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 
 pub use arg::Arg;
@@ -30,6 +29,8 @@ pub(crate) use statement::statements;
 use crate::changes::{self, ChangeStamp};
 use crate::error::{Error, Result};
 use crate::settings::{DatabaseSettings, Place};
+
+use self::sqlite::{Connection, blocking};
 
 /// The database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -177,30 +178,19 @@ enum Driver {
     Reader(sqlite::Reader),
     Writer(writer::Lease),
     Postgres(postgres::Connection),
+    /// It is where a statement runs, whose future may have been dropped meanwhile.
+    Away,
 }
 
-/// Runs one of sqlx's verbs on whichever connection it is, and makes one type of the two answers.
-macro_rules! run {
-    ($conn:ident, $statement:ident, $args:ident, $verb:ident,
-     |$answer:ident| $sqlite:expr, $postgres:expr) => {{
-        $conn.begin_statement()?;
-        let outcome = match &mut $conn.driver {
-            Driver::Postgres(connection) => {
-                let args = arg::for_postgres($args)?;
-                let query = sqlx::query_with($statement.text(Dialect::Postgres), args);
-                let timeout = connection.timeout();
-                let answer = query.$verb(connection.connection()?);
-                let answer = tokio::time::timeout(timeout, answer).await;
-                connection.judge(answer).map(|$answer| $postgres)
-            }
-            sqlite => {
-                let args = arg::for_sqlite($args)?;
-                let query = sqlx::query_with($statement.text(Dialect::Sqlite), args);
-                let answer = query.$verb(sqlite.sqlite()?).await;
-                answer.map_err(Error::from).map(|$answer| $sqlite)
-            }
-        };
-        $conn.end_statement(outcome)
+/// Runs one of sqlx's verbs on a connection to PostgreSQL.
+macro_rules! on_postgres {
+    ($connection:ident, $statement:ident, $args:ident, $verb:ident) => {{
+        let args = arg::for_postgres($args)?;
+        let query = sqlx::query_with($statement.text(Dialect::Postgres), args);
+        let timeout = $connection.timeout();
+        let answer = query.$verb($connection.connection()?);
+        let answer = tokio::time::timeout(timeout, answer).await;
+        $connection.judge(answer)
     }};
 }
 
@@ -214,19 +204,9 @@ impl Conn {
         statement: &'static Statement,
         args: &[Arg<'_>],
     ) -> Result<Vec<T>> {
-        let name = statement.name();
-        let rows: Vec<Row> = run!(
-            self,
-            statement,
-            args,
-            fetch_all,
-            |rows| { rows.into_iter().map(|row| Row::sqlite(row, name)).collect() },
-            {
-                rows.into_iter()
-                    .map(|row| Row::postgres(row, name))
-                    .collect()
-            }
-        )?;
+        self.begin_statement()?;
+        let outcome = self.driver.all(statement, args).await;
+        let rows = self.end_statement(outcome)?;
         rows.iter().map(T::from_row).collect()
     }
 
@@ -239,15 +219,9 @@ impl Conn {
         statement: &'static Statement,
         args: &[Arg<'_>],
     ) -> Result<Option<T>> {
-        let name = statement.name();
-        let row: Option<Row> = run!(
-            self,
-            statement,
-            args,
-            fetch_optional,
-            |row| { row.map(|row| Row::sqlite(row, name)) },
-            { row.map(|row| Row::postgres(row, name)) }
-        )?;
+        self.begin_statement()?;
+        let outcome = self.driver.optional(statement, args).await;
+        let row = self.end_statement(outcome)?;
         row.as_ref().map(T::from_row).transpose()
     }
 
@@ -273,21 +247,16 @@ impl Conn {
         statement: &'static Statement,
         args: &[Arg<'_>],
     ) -> Result<u64> {
-        run!(
-            self,
-            statement,
-            args,
-            execute,
-            |done| done.rows_affected(),
-            done.rows_affected()
-        )
+        self.begin_statement()?;
+        let outcome = self.driver.execute(statement, args).await;
+        self.end_statement(outcome)
     }
 
     /// Which of the two databases it is.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match self.driver {
-            Driver::Reader(_) | Driver::Writer(_) => Dialect::Sqlite,
+            Driver::Reader(_) | Driver::Writer(_) | Driver::Away => Dialect::Sqlite,
             Driver::Postgres(_) => Dialect::Postgres,
         }
     }
@@ -295,13 +264,12 @@ impl Conn {
     /// Runs a script of a migration, already in the words of this database; takes what it takes.
     async fn run_script(&mut self, script: String) -> Result<()> {
         self.begin_statement()?;
-        let script = AssertSqlSafe(script).into_sql_str();
         let outcome = match &mut self.driver {
-            Driver::Postgres(connection) => connection.run_script(script).await,
-            sqlite => {
-                let done = sqlx::raw_sql(script).execute(sqlite.sqlite()?).await;
-                done.map(drop).map_err(Error::from)
+            Driver::Postgres(connection) => {
+                let script = AssertSqlSafe(script).into_sql_str();
+                connection.run_script(script).await
             }
+            sqlite => sqlite.ask(move |connection| connection.run(&script)).await,
         };
         self.end_statement(outcome)
     }
@@ -311,10 +279,13 @@ impl Conn {
     /// # Errors
     /// [`Error::Other`] with the reason.
     pub async fn prepare(&mut self, statement: &'static Statement) -> Result<()> {
-        let text = statement.text(self.dialect()).into_sql_str();
         let outcome = match &mut self.driver {
-            Driver::Postgres(connection) => connection.connection()?.prepare(text).await.map(drop),
-            sqlite => sqlite.sqlite()?.prepare(text).await.map(drop),
+            Driver::Postgres(connection) => {
+                let text = statement.text(Dialect::Postgres).into_sql_str();
+                let prepared = connection.connection()?.prepare(text).await;
+                prepared.map(drop).map_err(Error::from)
+            }
+            sqlite => sqlite.ask(|connection| connection.prepare(statement)).await,
         };
         outcome.map_err(|error| Error::Other(format!("{}: {error}", statement.name())))
     }
@@ -339,11 +310,73 @@ impl Conn {
 }
 
 impl Driver {
-    fn sqlite(&mut self) -> Result<&mut SqliteConnection> {
+    async fn all(&mut self, statement: &'static Statement, args: &[Arg<'_>]) -> Result<Vec<Row>> {
+        if let Self::Postgres(connection) = self {
+            let rows = on_postgres!(connection, statement, args, fetch_all)?.into_iter();
+            return Ok(rows.map(|row| Row::postgres(row, statement)).collect());
+        }
+        self.rows(statement, args, usize::MAX).await
+    }
+
+    async fn optional(
+        &mut self,
+        statement: &'static Statement,
+        args: &[Arg<'_>],
+    ) -> Result<Option<Row>> {
+        if let Self::Postgres(connection) = self {
+            let row = on_postgres!(connection, statement, args, fetch_optional)?;
+            return Ok(row.map(|row| Row::postgres(row, statement)));
+        }
+        Ok(self.rows(statement, args, 1).await?.pop())
+    }
+
+    async fn execute(&mut self, statement: &'static Statement, args: &[Arg<'_>]) -> Result<u64> {
+        if let Self::Postgres(connection) = self {
+            let done = on_postgres!(connection, statement, args, execute)?;
+            return Ok(done.rows_affected());
+        }
+        let args = arg::for_sqlite(args);
+        self.ask(move |connection| connection.execute(statement, &args))
+            .await
+    }
+
+    async fn rows(
+        &mut self,
+        statement: &'static Statement,
+        args: &[Arg<'_>],
+        most: usize,
+    ) -> Result<Vec<Row>> {
+        let args = arg::for_sqlite(args);
+        let rows = self
+            .ask(move |connection| connection.rows(statement, &args, most))
+            .await?
+            .into_iter();
+        Ok(rows.map(|row| Row::sqlite(row, statement)).collect())
+    }
+
+    /// Asks SQLite, where waiting is allowed. The connection goes there whole: if nobody waits for
+    /// the answer any more, it goes from there to where it came from.
+    async fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T> {
+        let driver = std::mem::replace(self, Self::Away);
+        let (driver, outcome) = blocking(move || {
+            let outcome = driver.sqlite();
+            let outcome = outcome.and_then(|connection| Ok(question(connection)?));
+            (driver, outcome)
+        })
+        .await?;
+        *self = driver;
+        outcome
+    }
+
+    fn sqlite(&self) -> Result<&Connection> {
         match self {
             Self::Reader(reader) => reader.connection(),
             Self::Writer(lease) => lease.connection(),
             Self::Postgres(_) => Err(Error::Other("this is PostgreSQL".to_owned())),
+            Self::Away => Err(Error::Unavailable("the connection was given up".to_owned())),
         }
     }
 
@@ -380,6 +413,7 @@ impl Tx {
             Driver::Writer(lease) => lease.commit().await,
             Driver::Postgres(connection) => connection.commit().await,
             Driver::Reader(_) => Err(Error::Other("a reader cannot commit".to_owned())),
+            Driver::Away => Err(Error::Aborted),
         }
     }
 }

@@ -8,28 +8,30 @@ use naru_model::{
     RepositoryId, StorageRecordId, TagRuleId, TeamId, TokenId, VersionId,
 };
 use naru_oci::Digest;
+use rusqlite::types::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
 
+use super::Statement;
+use super::sqlite::Values;
 use crate::error::{Error, Result};
 
 /// A row of an answer.
 #[derive(Debug)]
 pub struct Row {
     inner: Inner,
-    statement: &'static str,
+    statement: &'static Statement,
 }
 
 enum Inner {
-    Sqlite(SqliteRow),
+    Sqlite(Values),
     Postgres(PgRow),
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Sqlite(_) => "SqliteRow",
+            Self::Sqlite(_) => "Values",
             Self::Postgres(_) => "PgRow",
         })
     }
@@ -75,14 +77,14 @@ impl Display for Column {
 }
 
 impl Row {
-    pub(super) const fn sqlite(row: SqliteRow, statement: &'static str) -> Self {
+    pub(super) const fn sqlite(row: Values, statement: &'static Statement) -> Self {
         Self {
             inner: Inner::Sqlite(row),
             statement,
         }
     }
 
-    pub(super) const fn postgres(row: PgRow, statement: &'static str) -> Self {
+    pub(super) const fn postgres(row: PgRow, statement: &'static Statement) -> Self {
         Self {
             inner: Inner::Postgres(row),
             statement,
@@ -127,10 +129,19 @@ impl Row {
     #[must_use]
     pub fn corrupt(&self, column: impl Into<Column>, reason: impl Display) -> Error {
         Error::Corrupt {
-            statement: self.statement,
+            statement: self.statement.name(),
             column: column.into().to_string(),
             reason: reason.to_string(),
         }
+    }
+
+    fn value<'a>(&self, values: &'a Values, column: Column) -> Result<&'a Value> {
+        let position = match column {
+            Column::Name(name) => self.statement.position(name),
+            Column::Position(at) => Some(at),
+        };
+        let value = position.and_then(|at| values.get(at));
+        value.ok_or_else(|| self.corrupt(column, "there is no such column"))
     }
 
     fn parse<T>(&self, column: &'static str, text: &str) -> Result<T>
@@ -152,15 +163,24 @@ pub trait Stored: Sized {
     fn read(row: &Row, column: Column) -> Result<Option<Self>>;
 }
 
+/// For each type, how SQLite has it.
 macro_rules! stored {
-    ($($type:ty),+) => {$(
+    ($($type:ty: $variant:ident),+ $(,)?) => {$(
         impl Stored for $type {
             fn read(row: &Row, column: Column) -> Result<Option<Self>> {
-                let read = match (&row.inner, column) {
-                    (Inner::Sqlite(inner), Column::Name(name)) => inner.try_get(name),
-                    (Inner::Sqlite(inner), Column::Position(at)) => inner.try_get(at),
-                    (Inner::Postgres(inner), Column::Name(name)) => inner.try_get(name),
-                    (Inner::Postgres(inner), Column::Position(at)) => inner.try_get(at),
+                let inner = match &row.inner {
+                    Inner::Sqlite(values) => {
+                        return match row.value(values, column)? {
+                            Value::Null => Ok(None),
+                            Value::$variant(value) => Ok(Some(value.clone())),
+                            other => Err(row.corrupt(column, unexpected(other))),
+                        };
+                    }
+                    Inner::Postgres(inner) => inner,
+                };
+                let read = match column {
+                    Column::Name(name) => inner.try_get(name),
+                    Column::Position(at) => inner.try_get(at),
                 };
                 read.map_err(|error| row.corrupt(column, error))
             }
@@ -174,6 +194,10 @@ macro_rules! stored {
             }
         }
     )+};
+}
+
+fn unexpected(value: &Value) -> String {
+    format!("is {}", value.data_type())
 }
 
 /// What is made of a stored value that is not null.
@@ -213,7 +237,7 @@ impl<T: FromStored> FromColumn for Option<T> {
     }
 }
 
-stored!(i64, String, Vec<u8>);
+stored!(i64: Integer, String: Text, Vec<u8>: Blob);
 
 macro_rules! from_stored {
     ($($type:ty: $stored:ty, $value:ident => $made:expr;)+) => {$(

@@ -1,23 +1,16 @@
 //! SQLite: a file in WAL mode with one writing connection and several reading ones.
 
-use std::path::Path;
+mod connection;
+
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(super) use self::connection::{CommitError, Connection, Values, blocking};
 use super::writer::Writer;
 use crate::error::{Error, Result, SchemaError};
-
-/// Older ones can corrupt a file in WAL mode that two connections use.
-const OLDEST: (i32, &str) = (3_051_003, "3.51.3");
-const _: () = assert!(libsqlite3_sys::SQLITE_VERSION_NUMBER >= OLDEST.0);
-
-/// How long a statement waits for another process's lock; shorter than a writer waits for its
-/// turn, so that it learns why.
-const BUSY: Duration = Duration::from_secs(4);
 
 /// How long a question waits for a free reading connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,29 +31,25 @@ impl SqliteDb {
             }
             .into());
         }
-        let options = options(file).create_if_missing(create);
-        let connection = connect(&options)
-            .await
-            .map_err(|error| not_a_database(error, file))?;
-        let readers = Readers::new(options.create_if_missing(false), connections);
+        let opened = file.to_owned();
+        let connection = blocking(move || Connection::open(&opened, create)).await?;
+        let connection = connection.map_err(|error| not_a_database(error, file))?;
         Ok(Self {
             writer: Writer::start(connection),
-            readers,
+            readers: Readers::new(file, connections),
         })
     }
 
     /// Writes a copy to a new file, on a connection of its own: a reading one refuses.
     pub(super) async fn copy_to(&self, file: &Path) -> Result<()> {
-        let options =
-            SqliteConnectOptions::clone(&self.readers.options).pragma("query_only", "off");
-        let mut connection = connect(&options).await?;
         let place = file.display().to_string();
-        let copied = sqlx::query("VACUUM INTO $1")
-            .bind(place)
-            .execute(&mut connection)
-            .await;
-        connection.close().await?;
-        copied.map(|_| ()).map_err(Error::from)
+        let original = Arc::clone(&self.readers.file);
+        blocking(move || {
+            let connection = Connection::open(&original, false)?;
+            connection.copy_to(&place)?;
+            connection.close().map_err(Error::from)
+        })
+        .await?
     }
 
     /// Lets those who write finish and closes everything.
@@ -68,23 +57,6 @@ impl SqliteDb {
         self.readers.close().await;
         self.writer.close().await;
     }
-}
-
-fn options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY)
-        .pragma("mmap_size", "0")
-        .pragma("cache_size", "-8000")
-        .pragma("temp_store", "memory")
-        // A reader that took long lets the log grow; it shrinks to this afterwards.
-        .pragma("journal_size_limit", "67108864")
-        .statement_cache_capacity(512)
-        .thread_name(|id| format!("sqlite-{id}"))
-        .disable_statement_logging()
 }
 
 fn not_a_database(error: Error, file: &Path) -> Error {
@@ -99,70 +71,19 @@ fn not_a_database(error: Error, file: &Path) -> Error {
     }
 }
 
-/// Opens a connection and looks whether it is what everything relies on.
-async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
-    let mut connection = options.connect().await?;
-    assert_settings(&mut connection).await?;
-    Ok(connection)
-}
-
-async fn assert_settings(connection: &mut SqliteConnection) -> Result<()> {
-    let expected = [
-        ("PRAGMA journal_mode", "wal"),
-        ("PRAGMA synchronous", "2"),
-        ("PRAGMA foreign_keys", "1"),
-        ("PRAGMA mmap_size", "0"),
-        ("PRAGMA busy_timeout", "4000"),
-    ];
-    for (pragma, wanted) in expected {
-        let found = ask(connection, pragma).await?;
-        if found != wanted {
-            return Err(Error::Refused(format!(
-                "{pragma} is {found} instead of {wanted}"
-            )));
-        }
-    }
-    let version = ask(connection, "SELECT sqlite_version()").await?;
-    if version_number(&version) < OLDEST.0 {
-        let text = format!("SQLite is {version}; Naru needs {} or later", OLDEST.1);
-        return Err(Error::Refused(text));
-    }
-    Ok(())
-}
-
-/// The first column of the answer as text, whatever its type.
-async fn ask(connection: &mut SqliteConnection, text: &'static str) -> Result<String> {
-    let row = sqlx::query(text).fetch_one(connection).await?;
-    match row.try_get::<i64, _>(0) {
-        Ok(number) => Ok(number.to_string()),
-        Err(_) => Ok(row.try_get::<String, _>(0)?),
-    }
-}
-
-/// `3.51.3` as 3051003, as SQLite numbers its versions.
-fn version_number(version: &str) -> i32 {
-    version
-        .split('.')
-        .fold(0, |number, part| number * 1000 + part.parse().unwrap_or(0))
-}
-
 /// The reading connections: opened when first needed, given back when dropped.
-///
-/// A pool of our own, because a connection in this process needs no test between two uses.
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
-    options: Arc<SqliteConnectOptions>,
+    file: Arc<PathBuf>,
     permits: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<SqliteConnection>>>,
+    idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
-    fn new(options: SqliteConnectOptions, connections: u32) -> Self {
+    fn new(file: &Path, connections: u32) -> Self {
         let permits = usize::try_from(connections.max(1)).unwrap_or(1);
         Self {
-            // Reading connections must be able to make the shared memory of the log, so the file
-            // is not opened read-only; they just refuse to write.
-            options: Arc::new(options.pragma("query_only", "on")),
+            file: Arc::new(file.to_owned()),
             permits: Arc::new(Semaphore::new(permits)),
             idle: Arc::default(),
         }
@@ -178,7 +99,10 @@ impl Readers {
         let idle = self.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.options).await?,
+            None => {
+                let file = Arc::clone(&self.file);
+                blocking(move || Connection::open_to_read(&file)).await??
+            }
         };
         Ok(Reader {
             connection: Some(connection),
@@ -190,12 +114,10 @@ impl Readers {
     async fn close(&self) {
         self.permits.close();
         let idle = std::mem::take(&mut *self.lock());
-        for connection in idle {
-            connection.close().await.ok();
-        }
+        blocking(move || drop(idle)).await.ok();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -203,15 +125,15 @@ impl Readers {
 /// A reading connection, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Reader {
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     readers: Readers,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection> {
+    pub(super) fn connection(&self) -> Result<&Connection> {
         let gone = || Error::Unavailable("the connection was given up".to_owned());
-        self.connection.as_mut().ok_or_else(gone)
+        self.connection.as_ref().ok_or_else(gone)
     }
 
     /// Does not give the connection back: the next question opens a new one.
@@ -227,16 +149,5 @@ impl Drop for Reader {
         {
             self.readers.lock().push(connection);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_numbered_as_sqlite_does() {
-        assert_eq!(version_number("3.51.3"), 3_051_003);
-        assert!(version_number("3.45.1") < OLDEST.0);
     }
 }

@@ -11,6 +11,7 @@ pub struct Statement {
     text: &'static str,
     sqlite: OnceLock<String>,
     postgres: OnceLock<String>,
+    columns: OnceLock<Vec<String>>,
 }
 
 impl Statement {
@@ -22,6 +23,7 @@ impl Statement {
             text,
             sqlite: OnceLock::new(),
             postgres: OnceLock::new(),
+            columns: OnceLock::new(),
         }
     }
 
@@ -38,6 +40,16 @@ impl Statement {
             Dialect::Postgres => &self.postgres,
         };
         cell.get_or_init(|| dialect.statement(self.text))
+    }
+
+    /// The names of the columns of its answer, which `find` gives once.
+    pub(super) fn columns(&self, find: impl FnOnce() -> Vec<String>) -> &[String] {
+        self.columns.get_or_init(find)
+    }
+
+    /// At which position the answer has a column.
+    pub(super) fn position(&self, column: &str) -> Option<usize> {
+        self.columns.get()?.iter().position(|name| name == column)
     }
 }
 

@@ -11,10 +11,9 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::sqlite::{CommitError, Connection, blocking};
 use crate::error::{Error, Result, is_failed_flush};
 
 /// How many transactions share one flush at most.
@@ -42,13 +41,13 @@ enum Request {
 /// The writing connection, lent to one writer.
 #[derive(Debug)]
 pub(super) struct Lease {
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     home: mpsc::UnboundedSender<Returned>,
 }
 
 #[derive(Debug)]
 struct Returned {
-    connection: SqliteConnection,
+    connection: Connection,
     end: End,
 }
 
@@ -60,11 +59,11 @@ enum End {
 
 impl Writer {
     /// Gives the connection to a task of its own.
-    pub(super) fn start(connection: SqliteConnection) -> Self {
+    pub(super) fn start(connection: Connection) -> Self {
         Self::with_window(connection, WINDOW)
     }
 
-    fn with_window(connection: SqliteConnection, window: Duration) -> Self {
+    fn with_window(connection: Connection, window: Duration) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let (home, returned) = mpsc::unbounded_channel();
         let task = Task {
@@ -115,8 +114,8 @@ fn closed() -> Error {
 
 impl Lease {
     /// The connection; there until the lease ends.
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection> {
-        self.connection.as_mut().ok_or_else(closed)
+    pub(super) fn connection(&self) -> Result<&Connection> {
+        self.connection.as_ref().ok_or_else(closed)
     }
 
     /// Gives the connection back and waits until the group is stored.
@@ -159,7 +158,7 @@ struct Task {
     failed: Option<Error>,
 }
 
-/// The members of a group whose savepoints were released.
+/// The members of a group who wait for its commit.
 struct Group {
     closes: Instant,
     waiting: Vec<oneshot::Sender<Result<()>>>,
@@ -178,24 +177,21 @@ impl Group {
 }
 
 impl Task {
-    async fn run(mut self, mut connection: SqliteConnection) {
+    async fn run(mut self, mut connection: Connection) {
         while let Some(request) = self.next().await {
-            match request {
-                Request::Write(reply) if reply.is_closed() => {}
-                Request::Write(reply) => match self.write(connection, reply).await {
-                    Some(returned) => connection = returned,
-                    None => return,
-                },
-                Request::DataVersion(reply) => {
-                    reply.send(data_version(&mut connection).await).ok();
-                }
+            let kept = match request {
+                Request::Write(reply) if reply.is_closed() => Some(connection),
+                Request::Write(reply) => self.write(connection, reply).await,
+                Request::DataVersion(reply) => data_version(connection, reply).await,
                 Request::Close(reply) => {
-                    if let Err(error) = connection.close().await {
-                        tracing::warn!(%error, "the database could not be closed in order");
-                    }
+                    close(connection).await;
                     reply.send(()).ok();
-                    return;
+                    None
                 }
+            };
+            match kept {
+                Some(kept) => connection = kept,
+                None => return,
             }
         }
     }
@@ -210,30 +206,32 @@ impl Task {
     /// One group, from BEGIN to COMMIT. `None` only if the connection was lost, which ends it all.
     async fn write(
         &mut self,
-        mut connection: SqliteConnection,
+        connection: Connection,
         first: oneshot::Sender<Result<Lease>>,
-    ) -> Option<SqliteConnection> {
+    ) -> Option<Connection> {
         if let Some(error) = &self.failed {
             first.send(Err(error.clone())).ok();
             return Some(connection);
         }
-        if let Err(error) = control(&mut connection, "BEGIN IMMEDIATE; SAVEPOINT member").await {
-            control(&mut connection, "ROLLBACK").await.ok();
-            let error = self.note_failure(error);
-            if error == Error::Busy {
-                self.refuse_waiting();
-            }
-            first.send(Err(error)).ok();
-            return Some(connection);
+        let begin = &["BEGIN IMMEDIATE", "SAVEPOINT member"];
+        let (connection, begun) = control(connection, begin).await?;
+        let Err(error) = begun else {
+            return self.group(connection, first).await;
+        };
+        let (connection, _) = control(connection, &["ROLLBACK"]).await?;
+        let error = self.note_failure(error);
+        if error == Error::Busy {
+            self.refuse_waiting();
         }
-        self.group(connection, first).await
+        first.send(Err(error)).ok();
+        Some(connection)
     }
 
     async fn group(
         &mut self,
-        mut connection: SqliteConnection,
+        mut connection: Connection,
         first: oneshot::Sender<Result<Lease>>,
-    ) -> Option<SqliteConnection> {
+    ) -> Option<Connection> {
         let mut group = Group {
             closes: Instant::now() + self.window,
             waiting: Vec::new(),
@@ -241,24 +239,25 @@ impl Task {
         let mut member = Some(first);
         while let Some(reply) = member.take() {
             let returned = self.lend(connection, reply).await?;
-            connection = returned.connection;
-            if let Err(error) = end_member(&mut connection, returned.end, &mut group).await {
-                return Some(self.give_up(connection, group, error).await);
-            }
             member = self.next_member(&group);
-            if member.is_some()
-                && let Err(error) = control(&mut connection, "SAVEPOINT member").await
-            {
-                return Some(self.give_up(connection, group, error).await);
+            let between = returned.end.before(member.is_some());
+            if let End::Commit(told) = returned.end {
+                // Told whatever comes: of a failure too.
+                group.waiting.push(told);
+            }
+            let outcome;
+            (connection, outcome) = control(returned.connection, between).await?;
+            if let Err(error) = outcome {
+                return self.give_up(connection, group, error).await;
             }
         }
-        Some(self.finish(connection, group).await)
+        self.finish(connection, group).await
     }
 
     /// Lends the connection and waits until it comes home.
     async fn lend(
         &mut self,
-        connection: SqliteConnection,
+        connection: Connection,
         reply: oneshot::Sender<Result<Lease>>,
     ) -> Option<Returned> {
         let lease = Lease {
@@ -283,44 +282,48 @@ impl Task {
     }
 
     /// Stores what the group did and tells its members.
-    async fn finish(&mut self, mut connection: SqliteConnection, group: Group) -> SqliteConnection {
+    async fn finish(&mut self, connection: Connection, group: Group) -> Option<Connection> {
         if group.waiting.is_empty() {
-            if let Err(error) = control(&mut connection, "ROLLBACK").await {
+            let (connection, undone) = control(connection, &["ROLLBACK"]).await?;
+            if let Err(error) = undone {
                 self.note_failure(error);
             }
-            return connection;
+            return Some(connection);
         }
-        match control(&mut connection, "COMMIT").await {
-            Ok(()) => group.tell(&Ok(())),
-            Err(error) => {
-                // A commit that failed may still be open.
-                control(&mut connection, "ROLLBACK").await.ok();
-                let told = match self.note_failure(error) {
-                    known @ (Error::Full | Error::Busy) => known,
-                    unknown => Error::CommitUnknown(unknown.to_string()),
-                };
-                group.tell(&Err(told));
-            }
-        }
-        connection
+        let (connection, stored) = on(connection, Connection::commit).await?;
+        let Err(error) = stored else {
+            group.tell(&Ok(()));
+            return Some(connection);
+        };
+        // A commit that failed may still be open.
+        let (connection, _) = control(connection, &["ROLLBACK"]).await?;
+        let told = match error {
+            CommitError::Ended => ended(),
+            CommitError::Refused(error) => match self.note_failure(error) {
+                known @ (Error::Full | Error::Busy) => known,
+                unknown => Error::CommitUnknown(unknown.to_string()),
+            },
+        };
+        group.tell(&Err(told));
+        Some(connection)
     }
 
     /// SQLite itself ended the transaction, as it does when the disk is full: nothing of the group
     /// is stored.
     async fn give_up(
         &mut self,
-        mut connection: SqliteConnection,
+        connection: Connection,
         group: Group,
-        error: sqlx::Error,
-    ) -> SqliteConnection {
-        control(&mut connection, "ROLLBACK").await.ok();
+        error: rusqlite::Error,
+    ) -> Option<Connection> {
+        let (connection, _) = control(connection, &["ROLLBACK"]).await?;
         let error = match self.note_failure(error) {
             // What RELEASE says is that there is no transaction any more; why, nobody asked.
-            Error::Other(_) => Error::Unavailable("the transaction was ended by SQLite".to_owned()),
+            Error::Other(_) => ended(),
             known => known,
         };
         group.tell(&Err(error));
-        connection
+        Some(connection)
     }
 
     /// Another process holds the file: those who wait would wait in vain, one after the other.
@@ -336,7 +339,7 @@ impl Task {
         }
     }
 
-    fn note_failure(&mut self, error: sqlx::Error) -> Error {
+    fn note_failure(&mut self, error: rusqlite::Error) -> Error {
         if is_failed_flush(&error) {
             tracing::error!(%error, "the disk refused to keep data; writing stops until a restart");
             let text = "the disk refused to keep data; restart the server and run `naru fsck`";
@@ -346,79 +349,110 @@ impl Task {
     }
 }
 
-/// Releases a member's savepoint or undoes it. An error says that the whole transaction is gone.
-async fn end_member(
-    connection: &mut SqliteConnection,
-    end: End,
-    group: &mut Group,
-) -> Result<(), sqlx::Error> {
-    match end {
-        End::Commit(told) => {
-            // Told whatever comes: of a failure too.
-            group.waiting.push(told);
-            control(connection, "RELEASE member").await
+impl End {
+    /// What is said between this member and the next one, or the end of the group. Nothing where
+    /// the COMMIT, which contains each savepoint, comes next; what was undone leaves its savepoint
+    /// to the next member.
+    const fn before(&self, next: bool) -> &'static [&'static str] {
+        match (self, next) {
+            (Self::Commit(_), true) => &["RELEASE member", "SAVEPOINT member"],
+            (Self::Commit(_), false) => &[],
+            (Self::Rollback, _) => &["ROLLBACK TO member"],
         }
-        End::Rollback => control(connection, "ROLLBACK TO member; RELEASE member").await,
     }
 }
 
-async fn control(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(text).execute(connection).await?;
-    Ok(())
+fn ended() -> Error {
+    Error::Unavailable("the transaction was ended by SQLite".to_owned())
 }
 
-async fn data_version(connection: &mut SqliteConnection) -> Result<i64> {
-    let row = sqlx::query("PRAGMA data_version")
-        .fetch_one(connection)
-        .await?;
-    Ok(row.try_get(0)?)
+/// Does something with the connection where waiting is allowed. `None` if it was lost.
+async fn on<T: Send + 'static>(
+    connection: Connection,
+    work: impl FnOnce(&Connection) -> T + Send + 'static,
+) -> Option<(Connection, T)> {
+    let done = blocking(move || {
+        let outcome = work(&connection);
+        (connection, outcome)
+    });
+    match done.await {
+        Ok(done) => Some(done),
+        Err(error) => {
+            tracing::error!(%error, "the connection that writes to the database was lost");
+            None
+        }
+    }
+}
+
+async fn control(
+    connection: Connection,
+    texts: &'static [&'static str],
+) -> Option<(Connection, Result<(), rusqlite::Error>)> {
+    if texts.is_empty() {
+        return Some((connection, Ok(())));
+    }
+    on(connection, |connection| connection.control(texts)).await
+}
+
+async fn data_version(
+    connection: Connection,
+    reply: oneshot::Sender<Result<i64>>,
+) -> Option<Connection> {
+    let (connection, version) = on(connection, Connection::data_version).await?;
+    reply.send(version.map_err(Error::from)).ok();
+    Some(connection)
+}
+
+async fn close(connection: Connection) {
+    let closed = blocking(move || connection.close()).await;
+    let closed = closed.and_then(|closed| closed.map_err(Error::from));
+    if let Err(error) = closed {
+        tracing::warn!(%error, "the database could not be closed in order");
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use sqlx::ConnectOptions as _;
-    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+    use rusqlite::types::Value;
 
     use super::*;
+    use crate::db::Statement;
 
     /// So that two writers share a group however slow the machine is.
     const AN_HOUR: Duration = Duration::from_secs(3600);
 
     /// A file that may not grow beyond a few pages, as on a full disk.
-    async fn small(directory: &tempfile::TempDir) -> SqliteConnection {
-        let options = SqliteConnectOptions::new()
-            .filename(directory.path().join("small.db"))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal);
-        let mut connection = options.connect().await.unwrap();
-        for text in [
-            "CREATE TABLE t (a BLOB) STRICT",
-            "PRAGMA max_page_count = 20",
-        ] {
-            sqlx::query(text).execute(&mut connection).await.unwrap();
-        }
+    fn small(directory: &tempfile::TempDir) -> Connection {
+        let connection = Connection::open(&directory.path().join("small.db"), true).unwrap();
+        let text = "CREATE TABLE t (a BLOB) STRICT; PRAGMA max_page_count = 20";
+        connection.run(text).unwrap();
         connection
     }
 
-    async fn insert(lease: &mut Lease, bytes: i64) -> Result<()> {
-        let query = sqlx::query("INSERT INTO t (a) VALUES (zeroblob($1))").bind(bytes);
-        query.execute(lease.connection()?).await?;
-        Ok(())
+    fn insert(lease: &Lease, bytes: u32) -> Result<()> {
+        let text = format!("INSERT INTO t (a) VALUES (zeroblob({bytes}))");
+        Ok(lease.connection()?.run(&text)?)
     }
 
     async fn rows(writer: &Writer) -> i64 {
-        let mut lease = writer.lease().await.unwrap();
-        let query = sqlx::query("SELECT COUNT(*) FROM t");
-        let row = query.fetch_one(lease.connection().unwrap()).await.unwrap();
-        row.get(0)
+        static ROWS: Statement = Statement::new("ROWS", "SELECT COUNT(*) FROM t");
+        let lease = writer.lease().await.unwrap();
+        let rows = lease.connection().unwrap().rows(&ROWS, &[], 1).unwrap();
+        match rows.as_slice() {
+            [row] => match row.as_slice() {
+                [Value::Integer(count)] => *count,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
     }
 
     #[tokio::test]
     async fn on_a_full_disk_nobody_of_the_group_is_told_that_it_is_stored() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
-        let mut first = writer.lease().await.unwrap();
-        insert(&mut first, 10).await.unwrap();
+        let writer = Writer::with_window(small(&directory), AN_HOUR);
+        let first = writer.lease().await.unwrap();
+        insert(&first, 10).unwrap();
         // Waits for its turn in the same group.
         let second = tokio::spawn({
             let writer = writer.clone();
@@ -426,15 +460,15 @@ mod tests {
         });
         tokio::task::yield_now().await;
         let first = tokio::spawn(first.commit());
-        let mut second = second.await.unwrap();
-        assert_eq!(insert(&mut second, 1_000_000).await, Err(Error::Full));
+        let second = second.await.unwrap();
+        assert_eq!(insert(&second, 1_000_000), Err(Error::Full));
         drop(second);
         // SQLite ends the whole transaction or only the statement; whoever was told no is not
         // there, and whoever was told yes is.
         let told = first.await.unwrap();
         assert_eq!(rows(&writer).await, i64::from(told.is_ok()));
-        let mut third = writer.lease().await.unwrap();
-        insert(&mut third, 10).await.unwrap();
+        let third = writer.lease().await.unwrap();
+        insert(&third, 10).unwrap();
         third.commit().await.unwrap();
         assert_eq!(rows(&writer).await, 1 + i64::from(told.is_ok()));
     }
@@ -442,21 +476,18 @@ mod tests {
     #[tokio::test]
     async fn when_sqlite_ends_a_transaction_by_itself_the_group_hears_of_it() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
-        let mut first = writer.lease().await.unwrap();
-        insert(&mut first, 10).await.unwrap();
+        let writer = Writer::with_window(small(&directory), AN_HOUR);
+        let first = writer.lease().await.unwrap();
+        insert(&first, 10).unwrap();
         let second = tokio::spawn({
             let writer = writer.clone();
             async move { writer.lease().await.unwrap() }
         });
         tokio::task::yield_now().await;
         let first = tokio::spawn(first.commit());
-        let mut second = second.await.unwrap();
+        let second = second.await.unwrap();
         // What a full disk or a failed read does in the middle of a statement.
-        sqlx::query("ROLLBACK")
-            .execute(second.connection().unwrap())
-            .await
-            .unwrap();
+        second.connection().unwrap().run("ROLLBACK").unwrap();
         assert!(matches!(second.commit().await, Err(Error::Unavailable(_))));
         assert!(matches!(first.await.unwrap(), Err(Error::Unavailable(_))));
         assert_eq!(rows(&writer).await, 0);
@@ -465,7 +496,7 @@ mod tests {
     #[tokio::test]
     async fn a_lease_that_nobody_waited_for_goes_home() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
+        let writer = Writer::with_window(small(&directory), AN_HOUR);
         for _ in 0..100 {
             let lease = writer.lease();
             futures_util::future::poll_immediate(Box::pin(lease)).await;
