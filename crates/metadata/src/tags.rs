@@ -156,20 +156,24 @@ impl From<&TagRecord> for TagPlace {
     }
 }
 
-/// The tags of package `$1` that hold `$2`, if that is given; those that `after` lets through.
+/// The tags of package `$1` that hold `$2`, if that is given; those that `after` lets through. The
+/// page is cut before its versions are looked up.
 macro_rules! records {
-    ($after:literal, $order:literal) => {
+    ($after:literal, $order:literal, $order_of_page:literal) => {
         concat!(
-            "SELECT t.name, t.version_id, v.digest, t.created_at, t.updated_at
-            FROM tags t JOIN versions v ON v.id = t.version_id
-            WHERE t.package_id = $1 AND (CAST($2 AS {{TEXT}}) IS NULL
-                OR replace(lower(t.name), lower($2), '') <> lower(t.name))
-                AND ",
+            "SELECT page.name, page.version_id, v.digest, page.created_at, page.updated_at
+            FROM (SELECT t.name, t.version_id, t.created_at, t.updated_at
+                FROM tags t
+                WHERE t.package_id = $1 AND (CAST($2 AS {{TEXT}}) IS NULL
+                    OR replace(lower(t.name), lower($2), '') <> lower(t.name))
+                    AND ",
             $after,
-            "
-            ORDER BY ",
+            " ORDER BY ",
             $order,
-            " LIMIT $3 OFFSET $4"
+            " LIMIT $3 OFFSET $4) page CROSS JOIN versions v
+            WHERE v.id = page.version_id
+            ORDER BY ",
+            $order_of_page
         )
     };
 }
@@ -183,9 +187,10 @@ statements! {
         WHERE t.package_id = $1 AND t.name = $2";
     NEWEST = records!(
         "t.updated_at <= $5 AND (t.updated_at < $5 OR t.name > $6)",
-        "t.updated_at DESC, t.name"
+        "t.updated_at DESC, t.name",
+        "page.updated_at DESC, page.name"
     );
-    BY_NAME = records!("t.name > $5", "t.name");
+    BY_NAME = records!("t.name > $5", "t.name", "page.name");
     NAMES = "SELECT name FROM tags WHERE package_id = $1 AND name > $2 ORDER BY name LIMIT $3";
     OF_VERSION = "SELECT name FROM tags WHERE version_id = $1 ORDER BY updated_at DESC, name";
     OF_VERSIONS = "SELECT t.name, t.version_id, v.digest

@@ -69,6 +69,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "list speed",
         script: include_str!("../../migrations/0012_list_speed.sql"),
     },
+    Migration {
+        version: 13,
+        name: "tag lists",
+        script: include_str!("../../migrations/0013_tag_lists.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.
