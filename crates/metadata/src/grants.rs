@@ -95,13 +95,15 @@ macro_rules! listed_columns {
     };
 }
 
-/// Whether the registry of the package `p` is open at all. The list of the others is made once for
-/// all packages: behind `registry.` stands the type.
+/// Whether the registry of the package `p` is open at all: each is asked about once for all packages.
 macro_rules! registry_is_open {
     () => {
-        "p.package_type NOT IN (SELECT substr(i.key, 10) FROM instance i
-                WHERE i.key IN ('registry.container', 'registry.docker')
-                    AND i.value = 'disabled')"
+        "NOT CASE p.package_type
+                WHEN 'container' THEN EXISTS (SELECT 1 FROM instance i
+                    WHERE i.key = 'registry.container' AND i.value = 'disabled')
+                ELSE EXISTS (SELECT 1 FROM instance i
+                    WHERE i.key = 'registry.docker' AND i.value = 'disabled')
+                END"
     };
 }
 
@@ -152,28 +154,35 @@ macro_rules! granted_to_user {
     };
 }
 
-/// Whether the user `$1` may read the package `p`. What does not depend on the package stands in
-/// subqueries that are answered once, and what most packages are decided by comes first.
+/// Whether the user `$1` may read the package `p`, whose owner is named as `$owner`: by its column, or
+/// by the parameter that it is, which is asked about once for all packages. What most packages are
+/// decided by comes first.
 macro_rules! readable_by_user {
-    () => {
+    ($owner:literal) => {
         concat!(
             registry_is_open!(),
             "
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $1 AND u.kind = 'user'
                 AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
-            AND (p.owner_id = $1
-                OR p.owner_id IN (SELECT m.organization_id FROM organization_members m
-                    WHERE m.user_id = $1 AND m.role = 'owner')
+            AND (",
+            $owner,
+            " = $1
+                OR EXISTS (SELECT 1 FROM organization_members m
+                    WHERE m.organization_id = ",
+            $owner,
+            " AND m.user_id = $1 AND m.role = 'owner')
                 OR ",
             effective_visibility!(),
             " <> 'private'
                 OR (p.package_type = 'container'
-                    AND (o.kind = 'user' OR p.owner_id IN (SELECT m.organization_id
-                        FROM organization_members m WHERE m.user_id = $1))
+                    AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
+                        WHERE m.organization_id = ",
+            $owner,
+            " AND m.user_id = $1))
                     AND p.id IN ",
             granted_to_user!("$1", "package_id", "package_users", "package_teams"),
             ")
-                OR ((p.package_type = 'docker' OR p.inherit_access = 1)
+                OR ((p.inherit_access = 1 OR p.package_type = 'docker')
                     AND ",
             followed_repository!(),
             " IN ",
@@ -197,16 +206,17 @@ macro_rules! readable_by_workflow {
             "
             AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
                 WHERE w.id = $1 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
-                    AND wo.suspended_at IS NULL
-                    AND (",
+                    AND wo.suspended_at IS NULL)
+            AND (",
             effective_visibility!(),
             " <> 'private'
-                        OR (p.package_type = 'docker' AND ",
+                OR (p.package_type = 'docker' AND ",
             legacy_repository!("id"),
-            " = w.id)
-                        OR (p.package_type = 'container' AND w.owner_id = p.owner_id
-                            AND EXISTS (SELECT 1 FROM package_repositories g
-                                WHERE g.package_id = p.id AND g.repository_id = w.id))))"
+            " = $1)
+                OR (p.package_type = 'container'
+                    AND p.owner_id = (SELECT w.owner_id FROM repositories w WHERE w.id = $1)
+                    AND EXISTS (SELECT 1 FROM package_repositories g
+                        WHERE g.package_id = p.id AND g.repository_id = $1)))"
         )
     };
 }
@@ -326,15 +336,15 @@ statements! {
         WHERE p.id = $1 AND p.deleted_at IS NULL AND o.deleted_at IS NULL";
 
     VISIBLE_TO_ANYBODY = visible!(readable_by_anybody!());
-    VISIBLE_TO_USER = visible!(readable_by_user!());
+    VISIBLE_TO_USER = visible!(readable_by_user!("$2"));
     VISIBLE_TO_WORKFLOW = visible!(readable_by_workflow!());
     VISIBLE_TO_SYSTEM = visible!(readable_by_system!());
     CONFLICTING_TO_ANYBODY = conflicting!(readable_by_anybody!());
-    CONFLICTING_TO_USER = conflicting!(readable_by_user!());
+    CONFLICTING_TO_USER = conflicting!(readable_by_user!("$2"));
     CONFLICTING_TO_WORKFLOW = conflicting!(readable_by_workflow!());
     CONFLICTING_TO_SYSTEM = conflicting!(readable_by_system!());
     COUNT_VISIBLE_TO_ANYBODY = count_visible!(readable_by_anybody!());
-    COUNT_VISIBLE_TO_USER = count_visible!(readable_by_user!());
+    COUNT_VISIBLE_TO_USER = count_visible!(readable_by_user!("$2"));
     COUNT_VISIBLE_TO_WORKFLOW = count_visible!(readable_by_workflow!());
     COUNT_VISIBLE_TO_SYSTEM = count_visible!(readable_by_system!());
 

@@ -215,7 +215,7 @@ statements! {
         WHERE t.package_id {{IN $1}} AND t.term >= $2 AND t.term < $3";
 
     READABLE_BY_ANYBODY = readable_among!(readable_by_anybody!());
-    READABLE_BY_USER = readable_among!(readable_by_user!());
+    READABLE_BY_USER = readable_among!(readable_by_user!("p.owner_id"));
     READABLE_BY_WORKFLOW = readable_among!(readable_by_workflow!());
     READABLE_BY_SYSTEM = readable_among!(readable_by_system!());
     FETCH = concat!("SELECT ", listed_columns!(), " FROM packages p WHERE p.id {{IN $1}}");
