@@ -60,7 +60,7 @@ impl FromRow for TrashRow {
 }
 
 statements! {
-    LOOSE_LINKS = "SELECT package_id, digest FROM links l
+    LOOSE_LINKS = "{{PLANNED ANEW}} SELECT package_id, digest FROM links l
         WHERE lease_until < $1
           AND NOT EXISTS (SELECT 1 FROM version_blobs r
                           WHERE r.package_id = l.package_id AND r.digest = l.digest)
@@ -88,7 +88,7 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM links l WHERE l.digest = blobs.digest)";
     PUT_TRASH = "INSERT INTO trash (storage_key, digest, reason, delete_after)
         VALUES ($1, $2, $3, $4) ON CONFLICT (storage_key) DO NOTHING";
-    DUE = "SELECT storage_key, digest, attempts FROM trash t
+    DUE = "{{PLANNED ANEW}} SELECT storage_key, digest, attempts FROM trash t
         WHERE delete_after < $1
           AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.storage_key = t.storage_key)
         ORDER BY delete_after, storage_key LIMIT $2";

@@ -103,10 +103,10 @@ statements! {
     DOWNLOADED_MORE = "SELECT version_id FROM version_statistics
         WHERE version_id {{IN $1}} AND downloads > $2";
 
-    FORGET_VERSION_DAYS = "DELETE FROM version_downloads WHERE (version_id, day) IN
+    FORGET_VERSION_DAYS = "{{PLANNED ANEW}} DELETE FROM version_downloads WHERE (version_id, day) IN
         (SELECT d.version_id, d.day FROM version_downloads d WHERE d.day < $1
          ORDER BY d.day LIMIT $2)";
-    FORGET_PACKAGE_DAYS = "DELETE FROM package_downloads WHERE (package_id, day) IN
+    FORGET_PACKAGE_DAYS = "{{PLANNED ANEW}} DELETE FROM package_downloads WHERE (package_id, day) IN
         (SELECT d.package_id, d.day FROM package_downloads d WHERE d.day < $1
          ORDER BY d.day LIMIT $2)";
 }

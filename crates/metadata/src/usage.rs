@@ -243,7 +243,7 @@ statements! {
                 THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS shared
         FROM versions v WHERE v.package_id = $1 AND v.id {{IN $2}} AND v.deleted_at IS NULL
         ORDER BY v.id";
-    CHILDREN = "SELECT DISTINCT v.id FROM version_children c
+    CHILDREN = "{{PLANNED ANEW}} SELECT DISTINCT v.id FROM version_children c
             JOIN versions v ON v.package_id = c.package_id AND v.digest = c.digest
         WHERE c.version_id {{IN $1}} AND v.deleted_at IS NULL ORDER BY v.id LIMIT $2";
     MEMBER_BLOBS = "SELECT DISTINCT r.digest, b.size, CAST(2 AS BIGINT) AS held,

@@ -16,6 +16,7 @@
 //! | `{{SKIP LOCKED OF t}}` | | `FOR UPDATE OF t SKIP LOCKED` |
 //! | `{{FOR …}}` | | `FOR …` |
 //! | `{{INDEXED BY i}}` | `INDEXED BY i`, where it would take another, knowing no figures | |
+//! | `{{PLANNED ANEW}}` | | planned for its values each time, where the plan for any would read a whole table |
 //!
 //! SQLite needs no row locks: whoever writes is alone. The `WHERE true` behind a list is for
 //! `INSERT … SELECT … ON CONFLICT`: SQLite takes an ON right behind a FROM for a join condition.
@@ -64,8 +65,10 @@ impl Dialect {
     }
 
     fn word_in_statement(self, word: &str) -> Option<String> {
-        if word == "TEXT" {
-            return Some("TEXT".to_owned());
+        match word {
+            "TEXT" => return Some("TEXT".to_owned()),
+            "PLANNED ANEW" => return Some(String::new()),
+            _ => {}
         }
         if let Some(parameter) = word.strip_prefix("LIST ") {
             return Some(match self {

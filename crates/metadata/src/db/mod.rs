@@ -186,11 +186,19 @@ enum Driver {
 macro_rules! on_postgres {
     ($connection:ident, $statement:ident, $args:ident, $verb:ident) => {{
         let args = arg::for_postgres($args)?;
+        let is_planned_anew = $statement.is_planned_anew();
+        if is_planned_anew {
+            $connection.plan_anew(true).await?;
+        }
         let query = sqlx::query_with($statement.text(Dialect::Postgres), args);
         let timeout = $connection.timeout();
         let answer = query.$verb($connection.connection()?);
         let answer = tokio::time::timeout(timeout, answer).await;
-        $connection.judge(answer)
+        let outcome = $connection.judge(answer);
+        if is_planned_anew && outcome.is_ok() {
+            $connection.plan_anew(false).await?;
+        }
+        outcome
     }};
 }
 

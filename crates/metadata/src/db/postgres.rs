@@ -152,6 +152,8 @@ fn options(url: &SecretString, settings: &DatabaseSettings) -> Result<PgConnectO
             ("default_transaction_isolation", "read committed"),
             // Compiling a plan takes longer than any of our statements.
             ("jit", "off"),
+            // A plan is made once and kept: to plan a list takes longer than to read a page of it.
+            ("plan_cache_mode", "force_generic_plan"),
         ])
         .disable_statement_logging())
 }
@@ -221,6 +223,16 @@ impl Connection {
     pub(super) async fn run_script(&mut self, text: SqlStr) -> Result<()> {
         let outcome = sqlx::raw_sql(text).execute(self.connection()?).await;
         self.judge(Ok(outcome)).map(drop)
+    }
+
+    /// Lets the next statements be planned for their values, or no longer. A rollback forgets it.
+    pub(super) async fn plan_anew(&mut self, anew: bool) -> Result<()> {
+        self.run(if anew {
+            "SET plan_cache_mode = force_custom_plan"
+        } else {
+            "RESET plan_cache_mode"
+        })
+        .await
     }
 
     async fn run(&mut self, text: &'static str) -> Result<()> {

@@ -4,6 +4,9 @@ use std::sync::OnceLock;
 
 use super::Dialect;
 
+/// The word of a statement that is planned anew; see [`Dialect`].
+pub(super) const PLANNED_ANEW: &str = "{{PLANNED ANEW}}";
+
 /// One SQL text for both databases, with its name in the source.
 #[derive(Debug)]
 pub struct Statement {
@@ -40,6 +43,12 @@ impl Statement {
             Dialect::Postgres => &self.postgres,
         };
         cell.get_or_init(|| dialect.statement(self.text))
+    }
+
+    /// Whether PostgreSQL makes its plan for the values it is asked with, each time anew.
+    #[must_use]
+    pub fn is_planned_anew(&self) -> bool {
+        self.text.contains(PLANNED_ANEW)
     }
 
     /// The names of the columns of its answer, which `find` gives once.

@@ -14,7 +14,7 @@ statements! {
         ORDER BY v.id LIMIT $2 {{SKIP LOCKED OF v}}";
     BINNED = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM (SELECT 1 AS one FROM versions
         WHERE package_id = $1 AND deleted_at IS NOT NULL LIMIT $2) AS few";
-    PACKAGES_TO_PURGE = "SELECT DISTINCT v.package_id FROM versions v
+    PACKAGES_TO_PURGE = "{{PLANNED ANEW}} SELECT DISTINCT v.package_id FROM versions v
         WHERE v.deleted_at IS NOT NULL AND v.deleted_at < $1
           AND NOT EXISTS (SELECT 1 FROM version_children c
                           WHERE c.package_id = v.package_id AND c.digest = v.digest)
@@ -24,7 +24,7 @@ statements! {
           AND NOT EXISTS (SELECT 1 FROM version_children c
                           WHERE c.package_id = v.package_id AND c.digest = v.digest)
         ORDER BY v.deleted_at, v.id LIMIT $2 {{SKIP LOCKED OF v}}";
-    PURGE_CANDIDATES = "SELECT v.id, v.package_id FROM versions v
+    PURGE_CANDIDATES = "{{PLANNED ANEW}} SELECT v.id, v.package_id FROM versions v
         WHERE v.deleted_at IS NOT NULL AND v.deleted_at < $1
           AND NOT EXISTS (SELECT 1 FROM version_children c
                           WHERE c.package_id = v.package_id AND c.digest = v.digest)
