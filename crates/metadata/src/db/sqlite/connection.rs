@@ -6,11 +6,11 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{OpenFlags, Row, Statement as Prepared};
+use rusqlite::{ErrorCode, OpenFlags, Row, Statement as Prepared};
 
 use crate::db::Statement;
 use crate::db::dialect::Dialect;
@@ -81,7 +81,17 @@ impl Connection {
     }
 
     fn set(&self, pragma: &str, value: &str, wanted: &str) -> Result<()> {
-        self.run(&format!("PRAGMA {pragma} = {value}"))?;
+        let text = format!("PRAGMA {pragma} = {value}");
+        // Where another process makes the file's log, or takes it away with its last connection,
+        // SQLite says that it is busy without waiting (its documentation, "Write-Ahead Logging").
+        let begun = Instant::now();
+        while let Err(error) = self.run(&text) {
+            let is_busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+            if !is_busy || begun.elapsed() >= BUSY {
+                return Err(error.into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let found = self.ask(&format!("PRAGMA {pragma}"))?;
         if found == wanted {
             return Ok(());
