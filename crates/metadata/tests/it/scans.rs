@@ -231,6 +231,10 @@ const READ_WHOLE: &[(&str, &str)] = &[
     ),
     ("collector::TRASH_SIZE", "a figure for operators counts it"),
     (
+        "members::PAGE",
+        "an index that has nobody but those whose accounts are in the bin",
+    ),
+    (
         "packages::CATALOG",
         "walks over the accounts in order, and stops where the page is full",
     ),
