@@ -1,6 +1,6 @@
 //! Many versions deleted and restored at once.
 
-use naru_metadata::db::Statement;
+use naru_metadata::db::{Dialect, Statement};
 use naru_model::{Clock, VersionId, VersionState};
 use naru_registry::versions::VersionRef;
 use naru_registry::versions::bulk::{BulkDeletion, MOST, MOST_LOOKED_AT, Selection, VersionFilter};
@@ -261,6 +261,78 @@ async fn batches_spare_the_newest_tagged_version_in_whatever_order_they_are_name
     let done = delete(&world, &octocat, &Selection::Ids(all)).await;
     assert_eq!(done.unknown, [VersionId::new(987_654)]);
     assert_eq!(listed(&world, &octocat).await, [["5"]]);
+}
+
+/// Makes the database refuse to change the row of a version, as a full disk might, or lets it again.
+async fn refuse_changes(world: &World, version: Option<VersionId>) {
+    let id = version.map_or(0, VersionId::get);
+    let db = world.db().await;
+    let texts = match (db.dialect(), version) {
+        (Dialect::Sqlite, Some(_)) => vec![format!(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON versions WHEN NEW.id = {id}
+                BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )],
+        (Dialect::Postgres, Some(_)) => vec![
+            format!(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+                    IF NEW.id = {id} THEN RAISE EXCEPTION ''refused''; END IF; RETURN NEW; END'"
+            ),
+            "CREATE TRIGGER refuse BEFORE UPDATE ON versions
+                FOR EACH ROW EXECUTE FUNCTION refuse()"
+                .to_owned(),
+        ],
+        (Dialect::Sqlite, None) => vec!["DROP TRIGGER refuse".to_owned()],
+        (Dialect::Postgres, None) => vec!["DROP TRIGGER refuse ON versions".to_owned()],
+    };
+    let mut tx = db.write().await.unwrap();
+    for text in texts {
+        let text: &'static str = Box::leak(text.into_boxed_str());
+        let statement = Box::leak(Box::new(Statement::new("REFUSE", text)));
+        tx.execute(statement, &[]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_undoes_nothing_before_it_and_says_that_there_is_more() {
+    let world = World::new().await;
+    let octocat = world.person("octocat").await;
+    push_artifact(&world, &octocat, APP, "kept", &[b"kept"])
+        .await
+        .unwrap();
+    fillers(&world, &octocat, 0, 120).await;
+    let (registry, path) = (&world.registry, container(APP));
+    // The oldest go first, so that the newest is in the second batch.
+    let newest = ids(&world, &octocat, VersionState::Listed).await[0];
+    refuse_changes(&world, Some(newest)).await;
+    let all = untagged();
+    let done = registry
+        .delete_versions(&octocat, &path, &all, DeleteOptions::default())
+        .await
+        .unwrap();
+    let gone: Vec<_> = done.deletion.versions.iter().map(|v| v.id).collect();
+    assert!(
+        gone.len() >= 100 && !gone.contains(&newest),
+        "{}",
+        gone.len()
+    );
+    assert_eq!((done.more, done.stop), (true, None));
+    let left = ids(&world, &octocat, VersionState::Listed).await;
+    assert_eq!(left.len(), 121 - gone.len());
+    // Nothing of the batch that failed is half done.
+    assert!(left.contains(&newest) && findings(&world).await.is_empty());
+
+    // The first batch alone has nothing to tell but the failure.
+    let alone = Selection::Ids(vec![newest]);
+    let refused = registry
+        .delete_versions(&octocat, &path, &alone, DeleteOptions::default())
+        .await;
+    assert!(matches!(refused, Err(Error::Internal(_))), "{refused:?}");
+
+    refuse_changes(&world, None).await;
+    let rest = delete(&world, &octocat, &all).await;
+    assert_eq!((rest.more, rest.stop), (false, None));
+    assert_eq!(listed(&world, &octocat).await, [["kept"]]);
 }
 
 /// Adds so many tagged versions to the package, newer than all others.
