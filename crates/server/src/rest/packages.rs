@@ -337,9 +337,9 @@ async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) 
         .list_packages(caller, login, wanted, cursor)
         .await?;
     // Only a page that is not the last one names that.
-    let total = match (&found.next, page.after) {
-        (Some(_), None) => {
-            let known = page.skip.saturating_add(found.items.len()) + 1;
+    let total = match (&found.next, page.before()) {
+        (Some(_), Some(before)) => {
+            let known = before.saturating_add(found.items.len()) + 1;
             registry
                 .count_packages(caller, login, wanted, known)
                 .await?
@@ -347,7 +347,7 @@ async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) 
         _ => None,
     };
     let rest = Rest {
-        next: found.next.and_then(|next| next.after),
+        next: found.next.and_then(|next| next.after).into(),
         total,
     };
     let views = views(call, owner, &found.items).await?;
@@ -394,7 +394,9 @@ async fn deleted(
     found.truncate(page.limit);
     let last = found.last().filter(|_| more).map(|last| &last.package);
     let rest = Rest {
-        next: last.and_then(|last| Some(Place(last.deleted_at?, last.id))),
+        next: last
+            .and_then(|last| Some(Place(last.deleted_at?, last.id)))
+            .into(),
         total: None,
     };
     let views = views(call, owner, &found).await?;

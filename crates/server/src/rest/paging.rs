@@ -1,5 +1,9 @@
 //! Pages of lists: `page` and `per_page` as the vendor has them, `after` beyond ten thousand
 //! things, and the `Link` header that leads on (contract D2, D5).
+//!
+//! Where a list can begin after a thing, the `Link` header says so beside the number of the next
+//! page: `page=3&after=PLACE~3`. Whoever follows it passes over nothing and misses nothing that moves
+//! up meanwhile; whoever makes addresses of their own and changes the number is given that page.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -25,10 +29,9 @@ pub(crate) struct Paging {
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1)]
     page: Option<String>,
-    /// Where a page begins, as the `Link` header of the one before says: for lists of more than
+    /// Where a page begins, as the `Link` header of the one before says: also in lists of more than
     /// ten thousand things, which `page` cannot reach.
     #[serde(default)]
-    #[param(value_type = Option<i64>)]
     after: Option<String>,
 }
 
@@ -43,7 +46,7 @@ pub(crate) struct PagingByPlace {
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1)]
     page: Option<String>,
-    /// Where a page begins, as the `Link` header of the one before says: for lists of more than
+    /// Where a page begins, as the `Link` header of the one before says: also in lists of more than
     /// ten thousand things, which `page` cannot reach.
     #[serde(default)]
     after: Option<String>,
@@ -58,7 +61,8 @@ pub(crate) struct Wanted<A = i64> {
     pub(crate) skip: usize,
     /// The last thing of the page before, where that was said.
     pub(crate) after: Option<A>,
-    page: u64,
+    /// The number of the page, unless only `after` was said.
+    page: Option<u64>,
 }
 
 impl Paging {
@@ -67,9 +71,12 @@ impl Paging {
     /// # Errors
     /// 400 for what is no number, and for a page beyond ten thousand things.
     pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
-        let after = number("after", self.after.as_deref())?;
-        let after = after.map(|after| i64::try_from(after).unwrap_or(i64::MAX));
-        Wanted::new(self.per_page.as_deref(), self.page.as_deref(), after)
+        let place = |text: &str| {
+            let after = number("after", Some(text))?;
+            Ok(after.map(|after| i64::try_from(after).unwrap_or(i64::MAX)))
+        };
+        let given = [&self.per_page, &self.page, &self.after];
+        Wanted::new(given.map(Option::as_deref), place)
     }
 }
 
@@ -79,38 +86,61 @@ impl PagingByPlace {
     /// # Errors
     /// 400 for what is no number or no place, and for a page beyond ten thousand things.
     pub(crate) fn wanted<A: FromStr>(&self) -> Result<Wanted<A>, Failure> {
-        let after = self.after.as_deref().filter(|text| !text.is_empty());
         let unread = |_| Failure::bad_request("after must be as the Link header says.");
-        let after = after.map(|text| text.parse().map_err(unread)).transpose()?;
-        Wanted::new(self.per_page.as_deref(), self.page.as_deref(), after)
+        let given = [&self.per_page, &self.page, &self.after];
+        Wanted::new(given.map(Option::as_deref), |text| {
+            text.parse().map(Some).map_err(unread)
+        })
     }
 }
 
 impl<A> Wanted<A> {
-    fn new(per_page: Option<&str>, page: Option<&str>, after: Option<A>) -> Result<Self, Failure> {
-        let per_page = number("per_page", per_page)?.unwrap_or(30);
-        let page = number("page", page)?.unwrap_or(1).max(1);
-        let per_page = per_page.clamp(1, 100);
-        let beyond = page.saturating_mul(per_page) > FURTHEST;
-        if after.is_none() && beyond {
+    /// From `per_page`, `page` and `after`, whose places `place` understands.
+    fn new(
+        given: [Option<&str>; 3],
+        place: impl FnOnce(&str) -> Result<Option<A>, Failure>,
+    ) -> Result<Self, Failure> {
+        let [per_page, page, after] = given;
+        let limit = number("per_page", per_page)?.unwrap_or(30).clamp(1, 100);
+        let page = number("page", page)?.map(|page| page.max(1));
+        let (after, of_page) = match after.filter(|text| !text.is_empty()) {
+            Some(text) => match text.split_once('~') {
+                Some((text, of_page)) => (place(text)?, number("after", Some(of_page))?),
+                None => (place(text)?, None),
+            },
+            None => (None, None),
+        };
+        // The place of another page than the one that is asked for says nothing.
+        let after = after.filter(|_| page.is_none() || of_page.is_none() || page == of_page);
+        let Some(after) = after else {
+            return Self::by_number(limit, page.unwrap_or(1));
+        };
+        Ok(Self {
+            limit: size(limit),
+            skip: 0,
+            after: Some(after),
+            page: of_page,
+        })
+    }
+
+    fn by_number(limit: u64, page: u64) -> Result<Self, Failure> {
+        if page.saturating_mul(limit) > FURTHEST {
             return Err(Failure::bad_request(
                 "Pagination with page is limited to the first 10000 results; follow the Link \
                  header, which goes on with after.",
             ));
         }
-        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let skip = if after.is_some() {
-            0
-        } else {
-            (page - 1) * per_page
-        };
         Ok(Self {
-            limit: size(per_page),
-            skip: size(skip),
-            after,
-            page,
+            limit: size(limit),
+            skip: size((page - 1) * limit),
+            after: None,
+            page: Some(page),
         })
     }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn number(name: &str, text: Option<&str>) -> Result<Option<u64>, Failure> {
@@ -152,14 +182,14 @@ impl Wanted {
 
     /// The `Link` header of a page of such a list; the last page that can be reached leads nowhere.
     pub(crate) fn counted_link<T>(&self, call: &Call, found: &Page<T>) -> Option<String> {
-        let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
-        let is_reachable = (self.page + 1).saturating_mul(per_page) <= FURTHEST;
         let numbered = Self {
             after: None,
+            page: self.page.or(Some(1)),
             ..*self
         };
+        let more = found.next.is_some() && numbered.next_number().is_some();
         let rest = Rest {
-            next: (found.next.is_some() && is_reachable).then_some(0),
+            next: if more { Next::Numbered } else { Next::None },
             total: None,
         };
         numbered.link(call, rest)
@@ -169,10 +199,47 @@ impl Wanted {
 /// What is known of the rest of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rest<A = i64> {
-    /// The last thing on this page, if another page follows.
-    pub(crate) next: Option<A>,
+    /// What follows this page.
+    pub(crate) next: Next<A>,
     /// How many things the whole list has, where that was cheap to learn.
     pub(crate) total: Option<u64>,
+}
+
+/// What follows a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Next<A = i64> {
+    /// Nothing.
+    #[default]
+    None,
+    /// Another page, which is known by its number.
+    Numbered,
+    /// What comes after this thing, the last one on the page.
+    After(A),
+}
+
+impl<A> From<Option<A>> for Next<A> {
+    fn from(last: Option<A>) -> Self {
+        last.map_or(Self::None, Self::After)
+    }
+}
+
+impl<A> Wanted<A> {
+    /// The number of the page behind this one, if there is one that can be reached by it.
+    fn next_number(&self) -> Option<u64> {
+        let next = self.page?.checked_add(1)?;
+        self.is_reachable(next).then_some(next)
+    }
+
+    /// How many things there are on the pages before this one, if its number is known.
+    pub(crate) fn before(&self) -> Option<usize> {
+        let pages = size(self.page?.saturating_sub(1));
+        Some(pages.saturating_mul(self.limit))
+    }
+
+    fn is_reachable(&self, page: u64) -> bool {
+        let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
+        page.saturating_mul(limit) <= FURTHEST
+    }
 }
 
 impl<A: Display> Wanted<A> {
@@ -182,7 +249,10 @@ impl<A: Display> Wanted<A> {
         let target = |page: Option<u64>, after: Option<A>| {
             let mut query = others.clone();
             query.extend(page.map(|page| format!("page={page}")));
-            query.extend(after.map(|after| format!("after={after}")));
+            query.extend(after.map(|after| match page {
+                Some(page) => format!("after={after}~{page}"),
+                None => format!("after={after}"),
+            }));
             call.address(&query.join("&"))
         };
         let links: Vec<String> = self
@@ -196,29 +266,29 @@ impl<A: Display> Wanted<A> {
     fn steps(&self, rest: Rest<A>) -> Vec<Step<A>> {
         let per_page = u64::try_from(self.limit).unwrap_or(u64::MAX);
         let last = rest.total.map(|total| total.div_ceil(per_page).max(1));
-        let reachable = |page: u64| page.saturating_mul(per_page) <= FURTHEST;
+        let before = self.page.and_then(|page| page.checked_sub(1));
+        let before = before.filter(|before| *before > 0);
         let mut steps = Vec::new();
-        let by_number = self.after.is_none();
-        if by_number && self.page > 1 {
-            let before = last.map_or(self.page - 1, |last| last.min(self.page - 1));
+        if let Some(before) = before {
+            let before = last.map_or(before, |last| last.min(before));
             steps.push(Step::page("prev", before));
         }
-        let more = rest.next.is_some();
-        match rest.next {
-            Some(_) if by_number && reachable(self.page + 1) => {
-                steps.push(Step::page("next", self.page + 1));
-            }
-            Some(after) => steps.push(Step {
+        let more = !matches!(rest.next, Next::None);
+        let (page, after) = match rest.next {
+            Next::None => (None, None),
+            Next::Numbered => (self.next_number(), None),
+            Next::After(after) => (self.next_number(), Some(after)),
+        };
+        if page.is_some() || after.is_some() {
+            steps.push(Step {
                 rel: "next",
-                page: None,
-                after: Some(after),
-            }),
-            None => {}
+                page,
+                after,
+            });
         }
-        if let Some(last) = last.filter(|last| more && reachable(*last) && by_number) {
-            steps.push(Step::page("last", last));
-        }
-        if by_number && self.page > 1 {
+        let last = last.filter(|last| more && self.page.is_some() && self.is_reachable(*last));
+        steps.extend(last.map(|last| Step::page("last", last)));
+        if before.is_some() {
             steps.push(Step::page("first", 1));
         }
         steps
@@ -287,16 +357,21 @@ mod tests {
     fn the_links_lead_on_and_back() {
         let first = paging("1", "10").wanted().unwrap();
         let more = Rest {
-            next: Some(7),
+            next: Next::After(7),
             total: Some(42),
         };
         assert_eq!(
             rels(first, more),
-            [("next", Some(2), None), ("last", Some(5), None)]
+            [("next", Some(2), Some(7)), ("last", Some(5), None)]
         );
+        let numbered = Rest {
+            next: Next::Numbered,
+            total: None,
+        };
+        assert_eq!(rels(first, numbered), [("next", Some(2), None)]);
         let last = paging("5", "10").wanted().unwrap();
         let end = Rest {
-            next: None,
+            next: Next::None,
             total: Some(42),
         };
         assert_eq!(
@@ -310,10 +385,62 @@ mod tests {
     fn the_last_page_that_can_be_reached_leads_on_by_number() {
         let wanted = paging("100", "100").wanted().unwrap();
         let more = Rest {
-            next: Some(7),
+            next: Next::After(7),
             total: None,
         };
         assert!(rels(wanted, more).contains(&("next", None, Some(7))));
+        let numbered = Rest {
+            next: Next::Numbered,
+            total: None,
+        };
+        assert!(!rels(wanted, numbered).iter().any(|step| step.0 == "next"));
+    }
+
+    #[test]
+    fn a_place_is_where_the_page_begins_that_it_was_given_for() {
+        let asked = |page: Option<&str>, after: &str| {
+            let paging = Paging {
+                page: page.map(str::to_owned),
+                per_page: Some("10".to_owned()),
+                after: Some(after.to_owned()),
+            };
+            let wanted = paging.wanted().unwrap();
+            (wanted.after, wanted.skip, wanted.page)
+        };
+        assert_eq!(asked(Some("3"), "7~3"), (Some(7), 0, Some(3)));
+        assert_eq!(asked(None, "7~3"), (Some(7), 0, Some(3)));
+        assert_eq!(asked(Some("5"), "7~3"), (None, 40, Some(5)));
+        assert_eq!(asked(None, "7"), (Some(7), 0, None));
+        assert_eq!(asked(Some("3"), "7"), (Some(7), 0, None));
+        assert_eq!(asked(Some("2"), ""), (None, 10, Some(2)));
+        let odd = Paging {
+            after: Some("7~x".to_owned()),
+            ..Paging::default()
+        };
+        assert!(odd.wanted().is_err());
+    }
+
+    #[test]
+    fn what_is_reached_by_a_place_knows_its_number() {
+        let third = Paging {
+            after: Some("7~3".to_owned()),
+            page: Some("3".to_owned()),
+            per_page: Some("10".to_owned()),
+        };
+        let third = third.wanted().unwrap();
+        let more = Rest {
+            next: Next::After(9),
+            total: Some(42),
+        };
+        assert_eq!(
+            rels(third, more),
+            [
+                ("prev", Some(2), None),
+                ("next", Some(4), Some(9)),
+                ("last", Some(5), None),
+                ("first", Some(1), None)
+            ]
+        );
     }
 
     #[test]

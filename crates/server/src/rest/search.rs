@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::finish::Outcome;
 use super::input::Query;
 use super::operation::Operations;
-use super::paging::{Paging, Rest};
+use super::paging::{Next, Paging, Rest};
 use super::views::PackageView;
 
 /// The operation.
@@ -96,7 +96,11 @@ async fn search(
     };
     let shown = page.skip.saturating_add(page.limit);
     let rest = Rest {
-        next: (shown < found.total).then_some(0),
+        next: if shown < found.total {
+            Next::Numbered
+        } else {
+            Next::None
+        },
         total: u64::try_from(found.total).ok(),
     };
     Ok(call.ok(&view)?.linked(page.link(&call, rest)))

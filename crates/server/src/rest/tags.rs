@@ -168,7 +168,7 @@ async fn list(
         .collect();
     let last = found.tags.last().filter(|_| found.more);
     let rest = Rest {
-        next: last.map(|tag| Place(tag.into())),
+        next: last.map(|tag| Place(tag.into())).into(),
         total: None,
     };
     Ok(call.ok(&views)?.linked(page.link(&call, rest)))
@@ -226,7 +226,7 @@ async fn history(call: Call, Query(paging): Query<Paging>) -> Outcome {
         .map(|change| TagChangeView::new(change, found.names_repositories))
         .collect();
     let rest = Rest {
-        next: found.changes.next.and_then(|next| next.after),
+        next: found.changes.next.and_then(|next| next.after).into(),
         total: None,
     };
     Ok(call.ok(&views)?.linked(page.link(&call, rest)))

@@ -170,7 +170,7 @@ async fn list(call: Call, Query(paging): Query<Paging>) -> Outcome {
         .list_tokens_page(call.caller(), &user.login, cursor)
         .await?;
     let rest = Rest {
-        next: found.next.and_then(|next| next.after),
+        next: found.next.and_then(|next| next.after).into(),
         total: None,
     };
     Ok(call
@@ -186,7 +186,7 @@ async fn list_of_repository(call: Call, Query(paging): Query<Paging>) -> Outcome
         .list_workflow_tokens(call.caller(), &repository(&call)?, cursor)
         .await?;
     let rest = Rest {
-        next: found.next.and_then(|next| next.after),
+        next: found.next.and_then(|next| next.after).into(),
         total: None,
     };
     Ok(call

@@ -157,7 +157,7 @@ async fn list(call: Call, Query(paging): Query<Paging>) -> Outcome {
     let cursor = page.cursor();
     let found = call.registry().list_quotas(call.caller(), cursor).await?;
     let rest = Rest {
-        next: found.next.and_then(|next| next.after),
+        next: found.next.and_then(|next| next.after).into(),
         total: None,
     };
     let views = found.items.iter().map(|(account, quota)| QuotaView {

@@ -231,7 +231,7 @@ async fn list(
     let view = |listed| VersionView::new(listed, &owner.0, &path, &urls);
     let views: Vec<VersionView> = found.items.iter().map(view).collect();
     let rest = Rest {
-        next: found.next.map(VersionId::get),
+        next: found.next.map(VersionId::get).into(),
         total: Some(found.total),
     };
     Ok(call.ok(&views)?.linked(page.link(&call, rest)))
