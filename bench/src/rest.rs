@@ -108,15 +108,6 @@ pub(crate) fn bench(options: &Options) -> Result<bool> {
             cost: site.ask(question),
         });
     }
-    let decision = "authorization, remembered: the difference of two requests";
-    if options.only.is_empty() {
-        say!("{decision}");
-        lines.push(Line {
-            name: decision,
-            goal: 0.002,
-            cost: site.decision(),
-        });
-    }
     print(&lines, &naru, &database, stock, filled_in)
 }
 

@@ -6,20 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::questions::{self, Expected, Question};
-use crate::client::{Answer, Cycle, Request, Script, Tally, Want, ask, drive};
+use super::questions::{Expected, Question};
+use crate::client::{Answer, Request, Script, Tally, Want, ask, drive};
 use crate::process::{cpu_time, family_cpu_time};
 use crate::servers::Server;
-use crate::statistics::{median, percentile};
+use crate::statistics::percentile;
 
 /// How often it is looked whether the server is calm.
 const LOOK: Duration = Duration::from_secs(1);
 /// How much CPU time a calm server spends between two looks.
 const CALM: Duration = Duration::from_millis(20);
-/// How often the two requests are measured whose difference is a decision.
-const ROUNDS: usize = 5;
-/// On how many connections: waking up for each request would hide the difference.
-const CONNECTIONS: usize = 16;
 
 /// What is asked: a server, its database, and those who ask.
 pub(super) struct Site<'a> {
@@ -160,40 +156,6 @@ impl Site<'_> {
             until: Instant::now() + self.span,
         };
         drive(self.server.address, vec![Box::new(script)])
-    }
-
-    /// What a decision costs at most that is made from remembered facts: the difference between a
-    /// manifest's HEAD, which asks whether the caller may read the package, and a ping, which has
-    /// the same credentials and asks nothing. It contains the manifest's look-up and its headers.
-    ///
-    /// # Errors
-    /// An answer is wrong.
-    pub(super) fn decision(&self) -> Result<Cost> {
-        let mut differences = Vec::new();
-        for _ in 0..ROUNDS {
-            let package = format!("octo/{}", questions::PRIVATE);
-            let scope = format!("repository:{package}:pull");
-            let headers = self.server.authorization(&[&scope])?;
-            let manifest = format!("/v2/{package}/manifests/v9");
-            let manifest = self.repeated("HEAD", &manifest, &headers)?;
-            let ping = self.repeated("GET", "/v2/", &headers)?;
-            differences.push(manifest.naru - ping.naru);
-        }
-        Ok(Cost {
-            naru: median(&differences),
-            database: 0.0,
-            median: 0.0,
-        })
-    }
-
-    fn repeated(&self, method: &str, target: &str, headers: &str) -> Result<Cost> {
-        let request = Request::new(method, target, headers, Want::status(200));
-        let requests: Arc<[Arc<Request>]> = vec![Arc::new(request)].into();
-        let until = Instant::now() + self.span;
-        let script = |_| -> Box<dyn Script> { Box::new(Cycle::until(&requests, 0, until)) };
-        let before = self.cpu()?;
-        let tally = drive(self.server.address, (0..CONNECTIONS).map(script).collect())?;
-        self.cost(before, &tally)
     }
 
     /// The CPU time that the server and its database have had.

@@ -9,8 +9,6 @@ use super::asking::{Site, Target};
 pub(super) const MEMBER: &str = "member";
 /// The package with the most versions.
 const LARGEST: &str = "group-2/app-2";
-/// A private package of the organization.
-pub(super) const PRIVATE: &str = "group-4/app-4";
 /// How many things a page has.
 const PAGE: u64 = 100;
 /// The last page that can be asked for by its number.
@@ -159,6 +157,12 @@ fn packages(site: &Site<'_>, stock: Stock) -> Result<Vec<Question>> {
     let list =
         |rest: String| format!("/orgs/octo/packages?package_type=container&per_page=100{rest}");
     let deepest = stock.deepest();
+    // The place that the Link header of the page before names.
+    let before = number(
+        site,
+        &address(&stock.package((deepest - 1) * PAGE - 1)),
+        "/id",
+    )?;
     let half = stock.packages / 4;
     let half_id = number(site, &address(&stock.package(half)), "/id")?;
     // A member reads half of them for what they are, and some of the others by their roles.
@@ -176,6 +180,15 @@ fn packages(site: &Site<'_>, stock: Stock) -> Result<Vec<Question>> {
             5.0,
             page(
                 list(format!("&page={deepest}")),
+                name,
+                stock.package((deepest - 1) * PAGE),
+            ),
+        ),
+        Question::new(
+            "packages, the deepest page, where Link leads",
+            5.0,
+            page(
+                list(format!("&page={deepest}&after={before}~{deepest}")),
                 name,
                 stock.package((deepest - 1) * PAGE),
             ),
