@@ -30,7 +30,7 @@ use crate::changes::{self, ChangeStamp};
 use crate::error::{Error, Result};
 use crate::settings::{DatabaseSettings, Place};
 
-use self::sqlite::{Connection, blocking};
+use self::sqlite::Session;
 
 /// The database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -178,8 +178,6 @@ enum Driver {
     Reader(sqlite::Reader),
     Writer(writer::Lease),
     Postgres(postgres::Connection),
-    /// It is where a statement runs, whose future may have been dropped meanwhile.
-    Away,
 }
 
 /// Runs one of sqlx's verbs on a connection to PostgreSQL.
@@ -264,7 +262,7 @@ impl Conn {
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match self.driver {
-            Driver::Reader(_) | Driver::Writer(_) | Driver::Away => Dialect::Sqlite,
+            Driver::Reader(_) | Driver::Writer(_) => Dialect::Sqlite,
             Driver::Postgres(_) => Dialect::Postgres,
         }
     }
@@ -277,7 +275,7 @@ impl Conn {
                 let script = AssertSqlSafe(script).into_sql_str();
                 connection.run_script(script).await
             }
-            sqlite => sqlite.ask(move |connection| connection.run(&script)).await,
+            sqlite => sqlite.ask(move |session| session.run(&script)).await,
         };
         self.end_statement(outcome)
     }
@@ -293,7 +291,7 @@ impl Conn {
                 let prepared = connection.connection()?.prepare(text).await;
                 prepared.map(drop).map_err(Error::from)
             }
-            sqlite => sqlite.ask(|connection| connection.prepare(statement)).await,
+            sqlite => sqlite.ask(|session| session.prepare(statement)).await,
         };
         outcome.map_err(|error| Error::Other(format!("{}: {error}", statement.name())))
     }
@@ -344,7 +342,7 @@ impl Driver {
             return Ok(done.rows_affected());
         }
         let args = arg::for_sqlite(args);
-        self.ask(move |connection| connection.execute(statement, &args))
+        self.ask(move |session| session.execute(statement, &args))
             .await
     }
 
@@ -356,36 +354,23 @@ impl Driver {
     ) -> Result<Vec<Row>> {
         let args = arg::for_sqlite(args);
         let rows = self
-            .ask(move |connection| connection.rows(statement, &args, most))
+            .ask(move |session| session.rows(statement, &args, most))
             .await?
             .into_iter();
         Ok(rows.map(|row| Row::sqlite(row, statement)).collect())
     }
 
-    /// Asks SQLite, where waiting is allowed. The connection goes there whole: if nobody waits for
-    /// the answer any more, it goes from there to where it came from.
+    /// Asks SQLite.
     async fn ask<T: Send + 'static>(
         &mut self,
-        question: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+        question: impl FnOnce(&Session) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T> {
-        let driver = std::mem::replace(self, Self::Away);
-        let (driver, outcome) = blocking(move || {
-            let outcome = driver.sqlite();
-            let outcome = outcome.and_then(|connection| Ok(question(connection)?));
-            (driver, outcome)
-        })
-        .await?;
-        *self = driver;
-        outcome
-    }
-
-    fn sqlite(&self) -> Result<&Connection> {
-        match self {
-            Self::Reader(reader) => reader.connection(),
-            Self::Writer(lease) => lease.connection(),
+        let answer = match self {
+            Self::Reader(reader) => reader.ask(question).await,
+            Self::Writer(lease) => lease.ask(question).await,
             Self::Postgres(_) => Err(Error::Other("this is PostgreSQL".to_owned())),
-            Self::Away => Err(Error::Unavailable("the connection was given up".to_owned())),
-        }
+        };
+        answer?.map_err(Error::from)
     }
 
     /// A reading connection that failed is not used again; the others see to themselves.
@@ -421,7 +406,6 @@ impl Tx {
             Driver::Writer(lease) => lease.commit().await,
             Driver::Postgres(connection) => connection.commit().await,
             Driver::Reader(_) => Err(Error::Other("a reader cannot commit".to_owned())),
-            Driver::Away => Err(Error::Aborted),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! SQLite: a file in WAL mode with one writing connection and several reading ones.
 
 mod connection;
+mod session;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) use self::connection::{CommitError, Connection, Values, blocking};
+pub(super) use self::connection::Connection;
+pub(super) use self::session::{CommitError, Session, Values};
 use super::writer::Writer;
 use crate::error::{Error, Result, SchemaError};
 
@@ -32,7 +34,7 @@ impl SqliteDb {
             .into());
         }
         let opened = file.to_owned();
-        let connection = blocking(move || Connection::open(&opened, create)).await?;
+        let connection = Connection::open(move || Session::open(&opened, create)).await;
         let connection = connection.map_err(|error| not_a_database(error, file))?;
         Ok(Self {
             writer: Writer::start(connection),
@@ -44,12 +46,11 @@ impl SqliteDb {
     pub(super) async fn copy_to(&self, file: &Path) -> Result<()> {
         let place = file.display().to_string();
         let original = Arc::clone(&self.readers.file);
-        blocking(move || {
-            let connection = Connection::open(&original, false)?;
-            connection.copy_to(&place)?;
-            connection.close().map_err(Error::from)
-        })
-        .await?
+        let connection = Connection::open(move || Session::open(&original, false)).await?;
+        connection
+            .ask(move |session| session.copy_to(&place))
+            .await??;
+        connection.close().await
     }
 
     /// Lets those who write finish and closes everything.
@@ -101,11 +102,12 @@ impl Readers {
             Some(connection) => connection,
             None => {
                 let file = Arc::clone(&self.file);
-                blocking(move || Connection::open_to_read(&file)).await??
+                Connection::open(move || Session::open_to_read(&file)).await?
             }
         };
         Ok(Reader {
             connection: Some(connection),
+            is_asked: false,
             readers: self.clone(),
             _permit: permit,
         })
@@ -114,7 +116,9 @@ impl Readers {
     async fn close(&self) {
         self.permits.close();
         let idle = std::mem::take(&mut *self.lock());
-        blocking(move || drop(idle)).await.ok();
+        for connection in idle {
+            connection.close().await.ok();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
@@ -126,14 +130,24 @@ impl Readers {
 #[derive(Debug)]
 pub(super) struct Reader {
     connection: Option<Connection>,
+    /// A question is on its way: nobody else is to wait behind one that was given up.
+    is_asked: bool,
     readers: Readers,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
-    pub(super) fn connection(&self) -> Result<&Connection> {
+    /// Asks; see [`Connection::ask`].
+    pub(super) async fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(&Session) -> T + Send + 'static,
+    ) -> Result<T> {
         let gone = || Error::Unavailable("the connection was given up".to_owned());
-        self.connection.as_ref().ok_or_else(gone)
+        let connection = self.connection.as_ref().ok_or_else(gone)?;
+        self.is_asked = true;
+        let answer = connection.ask(question).await;
+        self.is_asked = false;
+        answer
     }
 
     /// Does not give the connection back: the next question opens a new one.
@@ -145,6 +159,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
+            && !self.is_asked
             && !self.readers.permits.is_closed()
         {
             self.readers.lock().push(connection);

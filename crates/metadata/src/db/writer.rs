@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::sqlite::{CommitError, Connection, blocking};
+use super::sqlite::{CommitError, Connection, Session};
 use crate::error::{Error, Result, is_failed_flush};
 
 /// How many transactions share one flush at most.
@@ -113,9 +113,13 @@ fn closed() -> Error {
 }
 
 impl Lease {
-    /// The connection; there until the lease ends.
-    pub(super) fn connection(&self) -> Result<&Connection> {
-        self.connection.as_ref().ok_or_else(closed)
+    /// Asks; see [`Connection::ask`].
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Session) -> T + Send + 'static,
+    ) -> Result<T> {
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        connection.ask(question).await
     }
 
     /// Gives the connection back and waits until the group is stored.
@@ -290,7 +294,7 @@ impl Task {
             }
             return Some(connection);
         }
-        let (connection, stored) = on(connection, Connection::commit).await?;
+        let (connection, stored) = on(connection, Session::commit).await?;
         let Err(error) = stored else {
             group.tell(&Ok(()));
             return Some(connection);
@@ -366,17 +370,13 @@ fn ended() -> Error {
     Error::Unavailable("the transaction was ended by SQLite".to_owned())
 }
 
-/// Does something with the connection where waiting is allowed. `None` if it was lost.
+/// Asks on the connection. `None` if it was lost.
 async fn on<T: Send + 'static>(
     connection: Connection,
-    work: impl FnOnce(&Connection) -> T + Send + 'static,
+    question: impl FnOnce(&Session) -> T + Send + 'static,
 ) -> Option<(Connection, T)> {
-    let done = blocking(move || {
-        let outcome = work(&connection);
-        (connection, outcome)
-    });
-    match done.await {
-        Ok(done) => Some(done),
+    match connection.ask(question).await {
+        Ok(answer) => Some((connection, answer)),
         Err(error) => {
             tracing::error!(%error, "the connection that writes to the database was lost");
             None
@@ -391,22 +391,20 @@ async fn control(
     if texts.is_empty() {
         return Some((connection, Ok(())));
     }
-    on(connection, |connection| connection.control(texts)).await
+    on(connection, |session| session.control(texts)).await
 }
 
 async fn data_version(
     connection: Connection,
     reply: oneshot::Sender<Result<i64>>,
 ) -> Option<Connection> {
-    let (connection, version) = on(connection, Connection::data_version).await?;
+    let (connection, version) = on(connection, Session::data_version).await?;
     reply.send(version.map_err(Error::from)).ok();
     Some(connection)
 }
 
 async fn close(connection: Connection) {
-    let closed = blocking(move || connection.close()).await;
-    let closed = closed.and_then(|closed| closed.map_err(Error::from));
-    if let Err(error) = closed {
+    if let Err(error) = connection.close().await {
         tracing::warn!(%error, "the database could not be closed in order");
     }
 }
@@ -422,22 +420,27 @@ mod tests {
     const AN_HOUR: Duration = Duration::from_secs(3600);
 
     /// A file that may not grow beyond a few pages, as on a full disk.
-    fn small(directory: &tempfile::TempDir) -> Connection {
-        let connection = Connection::open(&directory.path().join("small.db"), true).unwrap();
+    async fn small(directory: &tempfile::TempDir) -> Connection {
+        let file = directory.path().join("small.db");
+        let connection = Connection::open(move || Session::open(&file, true)).await;
+        let connection = connection.unwrap();
         let text = "CREATE TABLE t (a BLOB) STRICT; PRAGMA max_page_count = 20";
-        connection.run(text).unwrap();
+        let made = connection.ask(|session| session.run(text)).await;
+        made.unwrap().unwrap();
         connection
     }
 
-    fn insert(lease: &Lease, bytes: u32) -> Result<()> {
+    async fn insert(lease: &Lease, bytes: u32) -> Result<()> {
         let text = format!("INSERT INTO t (a) VALUES (zeroblob({bytes}))");
-        Ok(lease.connection()?.run(&text)?)
+        let inserted = lease.ask(move |session| session.run(&text)).await?;
+        Ok(inserted?)
     }
 
     async fn rows(writer: &Writer) -> i64 {
         static ROWS: Statement = Statement::new("ROWS", "SELECT COUNT(*) FROM t");
         let lease = writer.lease().await.unwrap();
-        let rows = lease.connection().unwrap().rows(&ROWS, &[], 1).unwrap();
+        let rows = lease.ask(|session| session.rows(&ROWS, &[], 1)).await;
+        let rows = rows.unwrap().unwrap();
         match rows.as_slice() {
             [row] => match row.as_slice() {
                 [Value::Integer(count)] => *count,
@@ -450,9 +453,9 @@ mod tests {
     #[tokio::test]
     async fn on_a_full_disk_nobody_of_the_group_is_told_that_it_is_stored() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::with_window(small(&directory), AN_HOUR);
+        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
         let first = writer.lease().await.unwrap();
-        insert(&first, 10).unwrap();
+        insert(&first, 10).await.unwrap();
         // Waits for its turn in the same group.
         let second = tokio::spawn({
             let writer = writer.clone();
@@ -461,14 +464,14 @@ mod tests {
         tokio::task::yield_now().await;
         let first = tokio::spawn(first.commit());
         let second = second.await.unwrap();
-        assert_eq!(insert(&second, 1_000_000), Err(Error::Full));
+        assert_eq!(insert(&second, 1_000_000).await, Err(Error::Full));
         drop(second);
         // SQLite ends the whole transaction or only the statement; whoever was told no is not
         // there, and whoever was told yes is.
         let told = first.await.unwrap();
         assert_eq!(rows(&writer).await, i64::from(told.is_ok()));
         let third = writer.lease().await.unwrap();
-        insert(&third, 10).unwrap();
+        insert(&third, 10).await.unwrap();
         third.commit().await.unwrap();
         assert_eq!(rows(&writer).await, 1 + i64::from(told.is_ok()));
     }
@@ -476,9 +479,9 @@ mod tests {
     #[tokio::test]
     async fn when_sqlite_ends_a_transaction_by_itself_the_group_hears_of_it() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::with_window(small(&directory), AN_HOUR);
+        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
         let first = writer.lease().await.unwrap();
-        insert(&first, 10).unwrap();
+        insert(&first, 10).await.unwrap();
         let second = tokio::spawn({
             let writer = writer.clone();
             async move { writer.lease().await.unwrap() }
@@ -487,7 +490,8 @@ mod tests {
         let first = tokio::spawn(first.commit());
         let second = second.await.unwrap();
         // What a full disk or a failed read does in the middle of a statement.
-        second.connection().unwrap().run("ROLLBACK").unwrap();
+        let ended = second.ask(|session| session.run("ROLLBACK")).await;
+        ended.unwrap().unwrap();
         assert!(matches!(second.commit().await, Err(Error::Unavailable(_))));
         assert!(matches!(first.await.unwrap(), Err(Error::Unavailable(_))));
         assert_eq!(rows(&writer).await, 0);
@@ -496,7 +500,7 @@ mod tests {
     #[tokio::test]
     async fn a_lease_that_nobody_waited_for_goes_home() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::with_window(small(&directory), AN_HOUR);
+        let writer = Writer::with_window(small(&directory).await, AN_HOUR);
         for _ in 0..100 {
             let lease = writer.lease();
             futures_util::future::poll_immediate(Box::pin(lease)).await;
