@@ -107,7 +107,6 @@ impl Readers {
         };
         Ok(Reader {
             connection: Some(connection),
-            is_asked: false,
             readers: self.clone(),
             _permit: permit,
         })
@@ -130,24 +129,20 @@ impl Readers {
 #[derive(Debug)]
 pub(super) struct Reader {
     connection: Option<Connection>,
-    /// A question is on its way: nobody else is to wait behind one that was given up.
-    is_asked: bool,
     readers: Readers,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
-    /// Asks; see [`Connection::ask`].
+    /// Asks; see [`Connection::ask`]. Whoever has the connection next waits behind a question that
+    /// was given up, so that no more are answered at once than there are connections.
     pub(super) async fn ask<T: Send + 'static>(
-        &mut self,
+        &self,
         question: impl FnOnce(&Session) -> T + Send + 'static,
     ) -> Result<T> {
         let gone = || Error::Unavailable("the connection was given up".to_owned());
         let connection = self.connection.as_ref().ok_or_else(gone)?;
-        self.is_asked = true;
-        let answer = connection.ask(question).await;
-        self.is_asked = false;
-        answer
+        connection.ask(question).await
     }
 
     /// Does not give the connection back: the next question opens a new one.
@@ -159,7 +154,6 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && !self.is_asked
             && !self.readers.permits.is_closed()
         {
             self.readers.lock().push(connection);
