@@ -62,7 +62,7 @@ macro_rules! legacy_repository {
 macro_rules! followed_repository {
     () => {
         concat!(
-            "CASE WHEN p.reading_class < 3 THEN p.repository_id ELSE ",
+            "CASE p.package_type WHEN 'container' THEN p.repository_id ELSE ",
             legacy_repository!("id"),
             " END"
         )
@@ -98,8 +98,8 @@ macro_rules! listed_columns {
 /// Whether the registry of the package `p` is open at all: each is asked about once for all packages.
 macro_rules! registry_is_open {
     () => {
-        "NOT CASE WHEN p.reading_class < 3
-                THEN EXISTS (SELECT 1 FROM instance i
+        "NOT CASE p.package_type
+                WHEN 'container' THEN EXISTS (SELECT 1 FROM instance i
                     WHERE i.key = 'registry.container' AND i.value = 'disabled')
                 ELSE EXISTS (SELECT 1 FROM instance i
                     WHERE i.key = 'registry.docker' AND i.value = 'disabled')
@@ -116,24 +116,13 @@ macro_rules! registry_takes_changes {
     };
 }
 
-/// Whether whoever has signed in may read the package `p`, whatever they are. The column stands for
-/// its type and visibility: see the migration that makes it.
-macro_rules! readable_by_all_users {
-    () => {
-        concat!(
-            "(p.reading_class < 2 OR (p.reading_class = 3 AND ",
-            legacy_repository!("visibility"),
-            " <> 'private'))"
-        )
-    };
-}
-
 /// Whether nobody in particular may read the package `p`: what `decide_package` says of reading.
 /// `$1`, the caller, is null. This and its like stand behind the owner `o`.
 macro_rules! readable_by_anybody {
     () => {
         concat!(
-            "CAST($1 AS BIGINT) IS NULL AND p.reading_class = 0 AND ",
+            "CAST($1 AS BIGINT) IS NULL
+            AND p.package_type = 'container' AND p.visibility = 'public' AND ",
             registry_is_open!()
         )
     };
@@ -183,9 +172,9 @@ macro_rules! readable_by_user {
             $owner,
             " AND m.user_id = $1 AND m.role = 'owner')
                 OR ",
-            readable_by_all_users!(),
-            "
-                OR (p.reading_class = 2
+            effective_visibility!(),
+            " <> 'private'
+                OR (p.package_type = 'container'
                     AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
                         WHERE m.organization_id = ",
             $owner,
@@ -193,7 +182,7 @@ macro_rules! readable_by_user {
                     AND p.id IN ",
             granted_to_user!("$1", "package_id", "package_users", "package_teams"),
             ")
-                OR ((p.inherit_access = 1 OR p.reading_class = 3)
+                OR ((p.inherit_access = 1 OR p.package_type = 'docker')
                     AND ",
             followed_repository!(),
             " IN ",
@@ -203,7 +192,7 @@ macro_rules! readable_by_user {
                 "repository_users",
                 "repository_teams"
             ),
-            " AND (p.reading_class = 3 OR (SELECT r.deleted_at IS NULL
+            " AND (p.package_type = 'docker' OR (SELECT r.deleted_at IS NULL
                         FROM repositories r WHERE r.id = p.repository_id))))"
         )
     };
@@ -219,12 +208,12 @@ macro_rules! readable_by_workflow {
                 WHERE w.id = $1 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
                     AND wo.suspended_at IS NULL)
             AND (",
-            readable_by_all_users!(),
-            "
-                OR (p.reading_class = 3 AND ",
+            effective_visibility!(),
+            " <> 'private'
+                OR (p.package_type = 'docker' AND ",
             legacy_repository!("id"),
             " = $1)
-                OR (p.reading_class = 2
+                OR (p.package_type = 'container'
                     AND p.owner_id = (SELECT w.owner_id FROM repositories w WHERE w.id = $1)
                     AND EXISTS (SELECT 1 FROM package_repositories g
                         WHERE g.package_id = p.id AND g.repository_id = $1)))"
@@ -241,8 +230,8 @@ macro_rules! readable_by_system {
 
 pub(crate) use {
     effective_visibility, followed_repository, granted_to_user, join_followed_repository,
-    legacy_repository, listed_columns, readable_by_all_users, readable_by_anybody,
-    readable_by_system, readable_by_user, readable_by_workflow, registry_is_open,
+    legacy_repository, listed_columns, readable_by_anybody, readable_by_system, readable_by_user,
+    readable_by_workflow, registry_is_open,
 };
 
 /// A page of packages: first the numbers of those on it, as the rest says, in this order; only then
@@ -268,7 +257,7 @@ macro_rules! from_visible {
             " FROM accounts o CROSS JOIN packages p {{INDEXED BY packages_listed}}
             WHERE o.id = $2 AND p.owner_id = $2
             AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
-            AND (CAST($3 AS {{TEXT}}) IS NULL OR ($3 = 'docker') = (p.reading_class = 3))
+            AND (CAST($3 AS {{TEXT}}) IS NULL OR p.package_type = $3)
             AND (CAST($4 AS {{TEXT}}) IS NULL OR $4 = ",
             effective_visibility!(),
             ")

@@ -15,9 +15,8 @@ use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
 use crate::grants::{
     ListedPackage, caller_number, effective_visibility, followed_repository, granted_to_user,
-    join_followed_repository, legacy_repository, listed_columns, readable_by_all_users,
-    readable_by_anybody, readable_by_system, readable_by_user, readable_by_workflow,
-    registry_is_open,
+    join_followed_repository, legacy_repository, listed_columns, readable_by_anybody,
+    readable_by_system, readable_by_user, readable_by_workflow, registry_is_open,
 };
 
 /// To whom a package may be shown by what it is, as the index has it.

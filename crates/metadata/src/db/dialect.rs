@@ -10,7 +10,6 @@
 //! | `{{TEXT}}` in a statement | `TEXT` | `TEXT` |
 //! | `{{BYTES}}` | `BLOB` | `BYTEA` |
 //! | `{{STRICT}}` | `STRICT` | |
-//! | `{{GENERATED}}` behind a column's expression | `VIRTUAL` | `STORED` |
 //! | `BIGINT` in a table | `INTEGER`, the word that STRICT knows | `BIGINT` |
 //! | `{{LIST $n}}`, texts only | `json_each($n) WHERE true` | `unnest(CAST($n AS TEXT[])) AS list (value) WHERE true` |
 //! | `{{IN $n}}` | `IN (SELECT value FROM json_each($n))` | `= ANY($n)` |
@@ -60,9 +59,6 @@ impl Dialect {
             ("BYTES", Self::Postgres) => "BYTEA",
             ("STRICT", Self::Sqlite) => "STRICT",
             ("STRICT", Self::Postgres) => "",
-            // Each knows only one of the two for a column that comes later.
-            ("GENERATED", Self::Sqlite) => "VIRTUAL",
-            ("GENERATED", Self::Postgres) => "STORED",
             _ => return None,
         };
         Some(replacement.to_owned())

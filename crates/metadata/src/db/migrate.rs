@@ -74,11 +74,6 @@ const MIGRATIONS: &[Migration] = &[
         name: "tag lists",
         script: include_str!("../../migrations/0013_tag_lists.sql"),
     },
-    Migration {
-        version: 14,
-        name: "reading class",
-        script: include_str!("../../migrations/0014_reading_class.sql"),
-    },
 ];
 
 /// What may be done when the schema is not the one of this program.
