@@ -31,6 +31,12 @@ fn packages_are_listed_newest_first_page_by_page() {
     };
     let (first, next) = names("/users/rest-pages/packages?package_type=container&per_page=2");
     assert_eq!(first, ["d", "b/c"]);
+    let odd = format!(
+        "/user/packages?package_type=container&per_page=1&after={}~{}",
+        i64::MAX,
+        u64::MAX
+    );
+    assert_eq!(names(&odd).0, ["d"], "a place that no Link header gave");
     let first = "/user/packages?package_type=container&per_page=2";
     let first = plain().api("GET", first).signed(&octo).send().expect(200);
     assert!(first.page("last").unwrap().ends_with("page=2"));

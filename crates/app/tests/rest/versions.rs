@@ -41,6 +41,12 @@ impl Package {
         self.push(tag, &document)
     }
 
+    /// Images with the tags `t0` to `t4`, oldest first.
+    fn five_images(&self) -> Vec<Pushed> {
+        let image = |number: u32| self.image(Some(&format!("t{number}")), &number.to_string());
+        (0..5).map(image).collect()
+    }
+
     /// An artifact of a type, which may refer to a manifest.
     fn artifact(&self, tag: Option<&str>, kind: &str, words: &str, of: Option<&Pushed>) -> Pushed {
         self.repo.push_blob(EMPTY);
@@ -240,9 +246,7 @@ fn a_version_of_the_docker_registry_has_its_tags_by_both_names() {
 #[test]
 fn versions_come_in_pages_newest_first() {
     let package = Package::new("rest-version-pages");
-    let pushed: Vec<Pushed> = (0..5)
-        .map(|number| package.image(Some(&format!("t{number}")), &number.to_string()))
-        .collect();
+    let pushed = package.five_images();
     let names = |list: &[Value]| -> Vec<String> {
         let names = list.iter().map(|one| one["name"].as_str().unwrap());
         names.map(str::to_owned).collect()
@@ -269,9 +273,7 @@ fn versions_come_in_pages_newest_first() {
 #[test]
 fn the_next_page_begins_where_this_one_ends_whatever_is_pushed_meanwhile() {
     let package = Package::new("rest-version-places");
-    let pushed: Vec<Pushed> = (0..5)
-        .map(|number| package.image(Some(&format!("t{number}")), &number.to_string()))
-        .collect();
+    let pushed = package.five_images();
     let digests = |answer: &Answer| -> Vec<String> {
         let versions = answer.json();
         let versions = versions.as_array().unwrap().iter();

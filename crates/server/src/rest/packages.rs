@@ -339,7 +339,7 @@ async fn live(call: &Call, owner: &Owner, page: Wanted, wanted: WantedPackages) 
     // Only a page that is not the last one names that.
     let total = match (&found.next, page.before()) {
         (Some(_), Some(before)) => {
-            let known = before.saturating_add(found.items.len()) + 1;
+            let known = before.saturating_add(found.items.len()).saturating_add(1);
             registry
                 .count_packages(caller, login, wanted, known)
                 .await?

@@ -115,11 +115,13 @@ impl<A> Wanted<A> {
         let Some(after) = after else {
             return Self::by_number(limit, page.unwrap_or(1));
         };
+        // A number that no Link header gave is none.
+        let is_reachable = |page: &u64| (1..=FURTHEST / limit).contains(page);
         Ok(Self {
             limit: size(limit),
             skip: 0,
             after: Some(after),
-            page: of_page,
+            page: of_page.filter(is_reachable),
         })
     }
 
@@ -413,6 +415,9 @@ mod tests {
         assert_eq!(asked(None, "7"), (Some(7), 0, None));
         assert_eq!(asked(Some("3"), "7"), (Some(7), 0, None));
         assert_eq!(asked(Some("2"), ""), (None, 10, Some(2)));
+        for number in ["0", "1001", "18446744073709551615"] {
+            assert_eq!(asked(None, &format!("7~{number}")), (Some(7), 0, None));
+        }
         let odd = Paging {
             after: Some("7~x".to_owned()),
             ..Paging::default()
