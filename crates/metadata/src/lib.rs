@@ -27,6 +27,7 @@ pub mod gone;
 
 pub mod collector;
 pub mod links;
+pub mod package_lists;
 pub mod package_settings;
 pub mod packages;
 pub mod quotas;
@@ -74,6 +75,7 @@ pub fn statements() -> impl Iterator<Item = &'static db::Statement> {
         links::STATEMENTS,
         members::STATEMENTS,
         organizations::STATEMENTS,
+        package_lists::STATEMENTS,
         package_settings::STATEMENTS,
         packages::STATEMENTS,
         quotas::STATEMENTS,

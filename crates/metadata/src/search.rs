@@ -14,10 +14,11 @@ use naru_model::{AccountId, PackageId, PackageName, Principal, RepositoryId, Vis
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
 use crate::grants::{
-    ListedPackage, caller_number, effective_visibility, followed_repository, granted_to_user,
-    join_followed_repository, legacy_repository, listed_columns, readable_by_anybody,
-    readable_by_system, readable_by_user, readable_by_workflow, registry_is_open,
+    caller_number, effective_visibility, followed_repository, granted_to_user,
+    join_followed_repository, legacy_repository, readable_by_anybody, readable_by_system,
+    readable_by_user, readable_by_workflow, registry_is_open,
 };
+use crate::package_lists::{ListedPackage, listed_columns};
 
 /// To whom a package may be shown by what it is, as the index has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

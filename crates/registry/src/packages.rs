@@ -6,9 +6,9 @@ mod deletion;
 
 pub use changes::PackageChange;
 pub use deletion::PackageDeletion;
-pub use naru_metadata::grants::ListedPackage;
-use naru_metadata::grants::{BinSlice, PackageFilter};
-use naru_metadata::{Conn, Cursor, Page, accounts, grants, packages};
+pub use naru_metadata::package_lists::ListedPackage;
+use naru_metadata::package_lists::{BinSlice, PackageFilter};
+use naru_metadata::{Conn, Cursor, Page, accounts, grants, package_lists, packages};
 use naru_model::{
     AccountId, AccountKind, AccountName, AccountPermission, EventKind, Moment, Package, PackageId,
     PackagePath, PackagePermission, PackageState, PackageType, Repository, RepositoryPath, Role,
@@ -131,7 +131,7 @@ impl Registry {
         let permission = AccountPermission::ListPackages;
         let found = account_access::account(&mut conn, caller, owner, permission).await?;
         let filter = wanted.of(found.id());
-        Ok(grants::visible_packages(&mut conn, &caller.principal, filter, cursor).await?)
+        Ok(package_lists::visible_packages(&mut conn, &caller.principal, filter, cursor).await?)
     }
 
     /// Whether the caller may list packages of an account at all.
@@ -165,7 +165,8 @@ impl Registry {
         let permission = AccountPermission::ListPackages;
         let found = account_access::account(&mut conn, caller, owner, permission).await?;
         let (principal, filter) = (&caller.principal, wanted.of(found.id()));
-        let count = grants::count_visible_packages(&mut conn, principal, filter, limit).await?;
+        let count =
+            package_lists::count_visible_packages(&mut conn, principal, filter, limit).await?;
         Ok(Some(count).filter(|count| i64::try_from(*count).is_ok_and(|n| n < limit)))
     }
 
@@ -192,7 +193,7 @@ impl Registry {
             below: part.after,
         };
         let (principal, filter) = (&caller.principal, wanted.of(owner.id()));
-        Ok(grants::restorable_packages(&mut conn, principal, filter, slice).await?)
+        Ok(package_lists::restorable_packages(&mut conn, principal, filter, slice).await?)
     }
 
     /// A package's record.
@@ -221,7 +222,7 @@ impl Registry {
         let permission = PackagePermission::ReadMetadata;
         let package = self.authorize(caller, path, permission).await?;
         let mut conn = self.db.read().await?;
-        let listed = grants::listed(&mut conn, package.id()).await?;
+        let listed = package_lists::listed(&mut conn, package.id()).await?;
         let listed = listed.ok_or_else(|| absent(path))?;
         drop(conn);
         let listed = [listed];

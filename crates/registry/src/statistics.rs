@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use naru_metadata::Conn;
 use naru_metadata::statistics::{self, DayDownloads, Downloads, TotalDownloads};
-use naru_metadata::{grants, package_settings, packages, versions};
+use naru_metadata::{package_lists, package_settings, packages, versions};
 use naru_model::{
     Day, Moment, PackageId, PackagePath, PackagePermission, Principal, VersionId, Visibility,
 };
@@ -270,7 +270,7 @@ impl Registry {
             return Ok(None);
         }
         // A package of the legacy registry is as visible as its repository.
-        let found = grants::listed(conn, package).await?;
+        let found = package_lists::listed(conn, package).await?;
         let is_public = found.is_some_and(|found| found.package.visibility == Visibility::Public);
         Ok(is_public.then_some(most))
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::accounts::{name, organization, package, repository, team, user};
 use crate::home::at;
 use crate::{Home, on_both};
-use naru_metadata::grants::{BinSlice, PackageFilter};
+use naru_metadata::package_lists::{BinSlice, PackageFilter};
 use naru_metadata::repository_lists::{Order, Shown};
 use naru_metadata::{
-    Conn, Cursor, accounts, grants, instance, packages, repositories, repository_lists, team_trees,
-    teams,
+    Conn, Cursor, accounts, grants, instance, package_lists, packages, repositories,
+    repository_lists, team_trees, teams,
 };
 use naru_model::policy::{self, Caller};
 use naru_model::{
@@ -518,9 +518,11 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
                     conflicting: false,
                 };
                 let page =
-                    grants::visible_packages(&mut tx, principal, filter, Cursor::first(100)).await;
+                    package_lists::visible_packages(&mut tx, principal, filter, Cursor::first(100))
+                        .await;
                 let page = page.unwrap().items;
-                let count = grants::count_visible_packages(&mut tx, principal, filter, 100).await;
+                let count =
+                    package_lists::count_visible_packages(&mut tx, principal, filter, 100).await;
                 assert_eq!(count.unwrap(), page.len() as u64, "the total of the list");
                 listed.extend(page.into_iter().map(|listed| listed.package.id));
             }
@@ -565,7 +567,7 @@ async fn the_bin_shows_exactly_what_may_be_restored(home: Home) {
                         below: None,
                     };
                     let found =
-                        grants::restorable_packages(&mut tx, principal, filter, slice).await;
+                        package_lists::restorable_packages(&mut tx, principal, filter, slice).await;
                     listed.extend(found.unwrap().into_iter().map(|listed| listed.package.id));
                 }
             }
@@ -767,7 +769,7 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
     let mut seen = Vec::new();
     let mut cursor = Some(Cursor::first(2));
     while let Some(from) = cursor {
-        let page = grants::visible_packages(&mut tx, &session(cat), all, from)
+        let page = package_lists::visible_packages(&mut tx, &session(cat), all, from)
             .await
             .unwrap();
         assert!(page.items.len() <= 2);
@@ -789,15 +791,18 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
         ..legacy
     };
     let page =
-        grants::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9)).await;
+        package_lists::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9))
+            .await;
     assert_eq!(page.unwrap().items, []);
     let twin = package(&mut tx, cat, PackageType::Container, "app/image1").await;
     let page =
-        grants::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9)).await;
+        package_lists::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9))
+            .await;
     assert_eq!(page.unwrap().items, [], "it is not published");
     packages::publish(&mut tx, twin, at(4)).await.unwrap();
     for (filter, count) in [(legacy, 1), (public, 1), (conflicting, 1)] {
-        let page = grants::visible_packages(&mut tx, &session(cat), filter, Cursor::first(9)).await;
+        let page =
+            package_lists::visible_packages(&mut tx, &session(cat), filter, Cursor::first(9)).await;
         assert_eq!(page.unwrap().items.len(), count);
     }
 }
