@@ -18,9 +18,10 @@ pub use facts::{
 };
 pub(crate) use facts::{rank, repository_role_columns};
 pub(crate) use readable::{
-    effective_visibility, followed_repository, granted_to_user, join_followed_repository,
-    legacy_repository, readable_by_anybody, readable_by_system, readable_by_user,
-    readable_by_workflow, registry_is_open, registry_takes_changes,
+    by_type, effective_visibility, granted_to_user, join_followed_repository, legacy_repository,
+    readable_by_anybody, readable_by_system, readable_by_user, readable_by_workflow,
+    registry_is_open, registry_takes_changes, repositories_of_user, user_may_read,
+    workflow_may_read,
 };
 pub use roles::{
     remove_repository, remove_team, remove_user, repositories, set_repository, set_team, set_user,

@@ -2,12 +2,11 @@
 
 use naru_model::{AccountId, Moment, Package, PackageId, PackageType, Principal, Visibility};
 
-use crate::db::{Conn, FromRow, Row, statements};
+use crate::db::{Arg, Conn, FromRow, Row, Statement, statements};
 use crate::error::Result;
 use crate::grants::{
-    caller_number, effective_visibility, followed_repository, granted_to_user,
-    join_followed_repository, legacy_repository, readable_by_anybody, readable_by_system,
-    readable_by_user, readable_by_workflow, registry_is_open, registry_takes_changes,
+    caller_number, effective_visibility, join_followed_repository, readable_by_anybody,
+    readable_by_system, readable_by_user, readable_by_workflow, registry_takes_changes,
 };
 use crate::page::{Cursor, Page};
 use crate::teams::in_team;
@@ -17,7 +16,7 @@ macro_rules! listed_columns {
     () => {
         concat!(
             "p.id, p.owner_id, p.package_type, p.name, ",
-            effective_visibility!(),
+            effective_visibility!(any),
             " AS visibility, p.repository_id, p.inherit_access, p.description, p.link_note, \
              p.default_tag_rule, p.created_at, p.updated_at, p.published_at, p.deleted_at,
             (SELECT CAST(COUNT(*) AS BIGINT) FROM versions v
@@ -44,66 +43,64 @@ macro_rules! page_of_packages {
     };
 }
 
-/// The packages of account `$2`, live, of type `$3` and visibility `$4` if given, below number
-/// `$5`; `visible` is the rest of the condition, about the caller `$1`.
+/// The packages of account `$2`, live, of this type, of visibility `$3` if given, below number `$4`;
+/// `readable` is the rest of the condition, about the caller `$1`.
 macro_rules! from_visible {
-    ($visible:expr) => {
+    ($type:ident, $readable:expr) => {
         concat!(
             " FROM accounts o CROSS JOIN packages p {{INDEXED BY packages_listed}}
-            WHERE o.id = $2 AND p.owner_id = $2
-            AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
-            AND (CAST($3 AS {{TEXT}}) IS NULL OR p.package_type = $3)
-            AND (CAST($4 AS {{TEXT}}) IS NULL OR $4 = ",
-            effective_visibility!(),
+            WHERE o.id = $2 AND p.owner_id = $2 AND p.package_type = '",
+            stringify!($type),
+            "' AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
+            AND (CAST($3 AS {{TEXT}}) IS NULL OR $3 = ",
+            effective_visibility!($type),
             ")
-            AND p.id < $5
+            AND p.id < $4
             AND ",
-            $visible
+            $readable
         )
     };
 }
 
-/// The newest `$6` of these, after the first `$7`.
+/// The newest `$5` of these, after the first `$6`.
 macro_rules! visible {
-    ($visible:expr) => {
+    ($type:ident, $readable:expr) => {
         page_of_packages!(
             "p.id DESC",
             "SELECT p.id AS page_id",
-            from_visible!($visible),
-            " ORDER BY p.id DESC LIMIT $6 OFFSET $7"
+            from_visible!($type, $readable),
+            " ORDER BY p.id DESC LIMIT $5 OFFSET $6"
         )
     };
 }
 
-/// How many these are; counted no further than `$6`.
+/// How many these are; counted no further than `$5`.
 macro_rules! count_visible {
-    ($visible:expr) => {
+    ($type:ident, $readable:expr) => {
         concat!(
             "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM (SELECT 1 AS one",
-            from_visible!($visible),
-            " LIMIT $6) AS few"
+            from_visible!($type, $readable),
+            " LIMIT $5) AS few"
         )
     };
 }
 
-/// Of those only the ones whose name a package of the container registry has too, as far as the
-/// caller may read that one: what they may not know of stands in nobody's way.
+/// Of a package of the legacy registry: whether a package of the container registry has its name
+/// too, as far as the caller may read that one: what they may not know of stands in nobody's way.
 macro_rules! conflicting {
-    ($visible:expr) => {
-        visible!(concat!(
-            $visible,
+    ($readable:expr, $container_readable:expr) => {
+        concat!(
+            $readable,
             " AND p.name IN (SELECT p.name FROM packages p JOIN accounts o ON o.id = p.owner_id
-                ",
-            join_followed_repository!(),
-            "WHERE p.owner_id = $2 AND p.package_type = 'container' AND p.deleted_at IS NULL
+                WHERE p.owner_id = $2 AND p.package_type = 'container' AND p.deleted_at IS NULL
                     AND p.published_at IS NOT NULL AND ",
-            $visible,
+            $container_readable,
             ")"
-        ))
+        )
     };
 }
 
-/// The deleted packages of account `$1`, since `$2`, of type `$5` and visibility `$6` if given,
+/// The deleted packages of account `$1`, since `$2`, of type `$5`, of visibility `$6` if given,
 /// deleted before `$7`, and with a lower number than `$8` if at this moment; at most `$3` after the
 /// first `$4`, the last one first; `restorable` is the rest of the condition, about the caller `$9`.
 macro_rules! deleted {
@@ -114,9 +111,9 @@ macro_rules! deleted {
             ",
             join_followed_repository!(),
             "WHERE p.owner_id = $1 AND p.deleted_at >= $2 AND p.published_at IS NOT NULL
-            AND (CAST($5 AS {{TEXT}}) IS NULL OR p.package_type = $5)
+            AND p.package_type = $5
             AND (CAST($6 AS {{TEXT}}) IS NULL OR $6 = ",
-            effective_visibility!(),
+            effective_visibility!(any),
             ")
             AND (p.deleted_at, p.id) < ($7, $8) AND ",
             $restorable,
@@ -126,18 +123,30 @@ macro_rules! deleted {
 }
 
 statements! {
-    VISIBLE_TO_ANYBODY = visible!(readable_by_anybody!());
-    VISIBLE_TO_USER = visible!(readable_by_user!("$2"));
-    VISIBLE_TO_WORKFLOW = visible!(readable_by_workflow!());
-    VISIBLE_TO_SYSTEM = visible!(readable_by_system!());
-    CONFLICTING_TO_ANYBODY = conflicting!(readable_by_anybody!());
-    CONFLICTING_TO_USER = conflicting!(readable_by_user!("$2"));
-    CONFLICTING_TO_WORKFLOW = conflicting!(readable_by_workflow!());
-    CONFLICTING_TO_SYSTEM = conflicting!(readable_by_system!());
-    COUNT_VISIBLE_TO_ANYBODY = count_visible!(readable_by_anybody!());
-    COUNT_VISIBLE_TO_USER = count_visible!(readable_by_user!("$2"));
-    COUNT_VISIBLE_TO_WORKFLOW = count_visible!(readable_by_workflow!());
-    COUNT_VISIBLE_TO_SYSTEM = count_visible!(readable_by_system!());
+    CONTAINERS_OF_ANYBODY = visible!(container, readable_by_anybody!(container));
+    CONTAINERS_OF_ANYBODY_COUNTED = count_visible!(container, readable_by_anybody!(container));
+    IMAGES_OF_ANYBODY = visible!(docker, readable_by_anybody!(docker));
+    IMAGES_OF_ANYBODY_COUNTED = count_visible!(docker, readable_by_anybody!(docker));
+    CONFLICTS_OF_ANYBODY = visible!(docker, conflicting!(readable_by_anybody!(docker), readable_by_anybody!(container)));
+    CONFLICTS_OF_ANYBODY_COUNTED = count_visible!(docker, conflicting!(readable_by_anybody!(docker), readable_by_anybody!(container)));
+    CONTAINERS_OF_USER = visible!(container, readable_by_user!(container, "$2"));
+    CONTAINERS_OF_USER_COUNTED = count_visible!(container, readable_by_user!(container, "$2"));
+    IMAGES_OF_USER = visible!(docker, readable_by_user!(docker, "$2"));
+    IMAGES_OF_USER_COUNTED = count_visible!(docker, readable_by_user!(docker, "$2"));
+    CONFLICTS_OF_USER = visible!(docker, conflicting!(readable_by_user!(docker, "$2"), readable_by_user!(container, "$2")));
+    CONFLICTS_OF_USER_COUNTED = count_visible!(docker, conflicting!(readable_by_user!(docker, "$2"), readable_by_user!(container, "$2")));
+    CONTAINERS_OF_WORKFLOW = visible!(container, readable_by_workflow!(container));
+    CONTAINERS_OF_WORKFLOW_COUNTED = count_visible!(container, readable_by_workflow!(container));
+    IMAGES_OF_WORKFLOW = visible!(docker, readable_by_workflow!(docker));
+    IMAGES_OF_WORKFLOW_COUNTED = count_visible!(docker, readable_by_workflow!(docker));
+    CONFLICTS_OF_WORKFLOW = visible!(docker, conflicting!(readable_by_workflow!(docker), readable_by_workflow!(container)));
+    CONFLICTS_OF_WORKFLOW_COUNTED = count_visible!(docker, conflicting!(readable_by_workflow!(docker), readable_by_workflow!(container)));
+    CONTAINERS_OF_SYSTEM = visible!(container, readable_by_system!(container));
+    CONTAINERS_OF_SYSTEM_COUNTED = count_visible!(container, readable_by_system!(container));
+    IMAGES_OF_SYSTEM = visible!(docker, readable_by_system!(docker));
+    IMAGES_OF_SYSTEM_COUNTED = count_visible!(docker, readable_by_system!(docker));
+    CONFLICTS_OF_SYSTEM = visible!(docker, conflicting!(readable_by_system!(docker), readable_by_system!(container)));
+    CONFLICTS_OF_SYSTEM_COUNTED = count_visible!(docker, conflicting!(readable_by_system!(docker), readable_by_system!(container)));
 
     RESTORABLE_BY_USER = deleted!(concat!(registry_takes_changes!(), "
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $9 AND u.kind = 'user'
@@ -199,13 +208,65 @@ impl FromRow for ListedPackage {
 pub struct PackageFilter {
     /// Whose.
     pub owner: AccountId,
-    /// Only of this registry.
-    pub package_type: Option<PackageType>,
+    /// Of which registry.
+    pub package_type: PackageType,
     /// Only with this visibility; on the legacy registry that of the repository.
     pub visibility: Option<Visibility>,
-    /// Only those whose name a package of the container registry has too that may be read as well,
-    /// so that they cannot migrate.
+    /// Of the legacy registry only those whose name a package of the container registry has too that
+    /// may be read as well, so that they cannot migrate.
     pub conflicting: bool,
+}
+
+/// The statements that make a list for one sort of caller.
+struct ListStatements {
+    page: &'static Statement,
+    count: &'static Statement,
+}
+
+macro_rules! list {
+    ($page:ident, $count:ident) => {
+        ListStatements {
+            page: $page,
+            count: $count,
+        }
+    };
+}
+
+impl PackageFilter {
+    const fn statements(self, principal: &Principal) -> ListStatements {
+        match self.package_type {
+            PackageType::Container => containers(principal),
+            PackageType::Docker if self.conflicting => conflicts(principal),
+            PackageType::Docker => images(principal),
+        }
+    }
+}
+
+const fn containers(principal: &Principal) -> ListStatements {
+    match principal {
+        Principal::Anonymous { .. } => list!(CONTAINERS_OF_ANYBODY, CONTAINERS_OF_ANYBODY_COUNTED),
+        Principal::User { .. } => list!(CONTAINERS_OF_USER, CONTAINERS_OF_USER_COUNTED),
+        Principal::Workflow { .. } => list!(CONTAINERS_OF_WORKFLOW, CONTAINERS_OF_WORKFLOW_COUNTED),
+        Principal::System => list!(CONTAINERS_OF_SYSTEM, CONTAINERS_OF_SYSTEM_COUNTED),
+    }
+}
+
+const fn images(principal: &Principal) -> ListStatements {
+    match principal {
+        Principal::Anonymous { .. } => list!(IMAGES_OF_ANYBODY, IMAGES_OF_ANYBODY_COUNTED),
+        Principal::User { .. } => list!(IMAGES_OF_USER, IMAGES_OF_USER_COUNTED),
+        Principal::Workflow { .. } => list!(IMAGES_OF_WORKFLOW, IMAGES_OF_WORKFLOW_COUNTED),
+        Principal::System => list!(IMAGES_OF_SYSTEM, IMAGES_OF_SYSTEM_COUNTED),
+    }
+}
+
+const fn conflicts(principal: &Principal) -> ListStatements {
+    match principal {
+        Principal::Anonymous { .. } => list!(CONFLICTS_OF_ANYBODY, CONFLICTS_OF_ANYBODY_COUNTED),
+        Principal::User { .. } => list!(CONFLICTS_OF_USER, CONFLICTS_OF_USER_COUNTED),
+        Principal::Workflow { .. } => list!(CONFLICTS_OF_WORKFLOW, CONFLICTS_OF_WORKFLOW_COUNTED),
+        Principal::System => list!(CONFLICTS_OF_SYSTEM, CONFLICTS_OF_SYSTEM_COUNTED),
+    }
 }
 
 /// A package as lists show it, whatever its state.
@@ -247,7 +308,7 @@ pub async fn restorable_packages(
         slice.since.into(),
         slice.limit.into(),
         slice.offset.into(),
-        filter.package_type.map(PackageType::as_str).into(),
+        filter.package_type.as_str().into(),
         filter.visibility.map(Visibility::as_str).into(),
         deleted_at.into(),
         id.into(),
@@ -281,37 +342,22 @@ pub async fn visible_packages(
     let mut args = about_visible(principal, filter, cursor.below());
     args.push(cursor.rows().into());
     args.push(cursor.skipped().into());
-    let statement = match (principal, filter.conflicting) {
-        (Principal::Anonymous { .. }, false) => VISIBLE_TO_ANYBODY,
-        (Principal::User { .. }, false) => VISIBLE_TO_USER,
-        (Principal::Workflow { .. }, false) => VISIBLE_TO_WORKFLOW,
-        (Principal::System, false) => VISIBLE_TO_SYSTEM,
-        (Principal::Anonymous { .. }, true) => CONFLICTING_TO_ANYBODY,
-        (Principal::User { .. }, true) => CONFLICTING_TO_USER,
-        (Principal::Workflow { .. }, true) => CONFLICTING_TO_WORKFLOW,
-        (Principal::System, true) => CONFLICTING_TO_SYSTEM,
-    };
-    let rows = conn.all(statement, &args).await?;
+    let rows = conn.all(filter.statements(principal).page, &args).await?;
     Ok(Page::cut(rows, cursor, |listed: &ListedPackage| {
         listed.package.id.get()
     }))
 }
 
-fn about_visible(
-    principal: &Principal,
-    filter: PackageFilter,
-    below: i64,
-) -> Vec<crate::db::Arg<'static>> {
+fn about_visible(principal: &Principal, filter: PackageFilter, below: i64) -> Vec<Arg<'static>> {
     vec![
         caller_number(principal).into(),
         filter.owner.into(),
-        filter.package_type.map(PackageType::as_str).into(),
         filter.visibility.map(Visibility::as_str).into(),
         below.into(),
     ]
 }
 
-/// How many packages [`visible_packages`] finds in all, in conflict or not; counts no further than
+/// How many packages [`visible_packages`] finds in all; counts no further than
 /// `limit`.
 ///
 /// # Errors
@@ -324,12 +370,6 @@ pub async fn count_visible_packages(
 ) -> Result<u64> {
     let mut args = about_visible(principal, filter, i64::MAX);
     args.push(limit.into());
-    let statement = match principal {
-        Principal::Anonymous { .. } => COUNT_VISIBLE_TO_ANYBODY,
-        Principal::User { .. } => COUNT_VISIBLE_TO_USER,
-        Principal::Workflow { .. } => COUNT_VISIBLE_TO_WORKFLOW,
-        Principal::System => COUNT_VISIBLE_TO_SYSTEM,
-    };
-    let count: i64 = conn.one(statement, &args).await?;
+    let count: i64 = conn.one(filter.statements(principal).count, &args).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

@@ -14,9 +14,8 @@ use naru_model::{AccountId, PackageId, PackageName, Principal, RepositoryId, Vis
 use crate::db::{Conn, FromRow, Row, statements};
 use crate::error::Result;
 use crate::grants::{
-    caller_number, effective_visibility, followed_repository, granted_to_user,
-    join_followed_repository, legacy_repository, readable_by_anybody, readable_by_system,
-    readable_by_user, readable_by_workflow, registry_is_open,
+    caller_number, effective_visibility, join_followed_repository, readable_by_anybody,
+    readable_by_system, readable_by_user, readable_by_workflow,
 };
 use crate::package_lists::{ListedPackage, listed_columns};
 
@@ -126,7 +125,7 @@ macro_rules! readable_among {
             WHERE p.id {{IN $2}} AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
                 AND o.deleted_at IS NULL
                 AND (CAST($3 AS {{TEXT}}) IS NULL OR $3 = ",
-            effective_visibility!(),
+            effective_visibility!(any),
             ") AND ",
             $readable
         )
@@ -145,7 +144,7 @@ statements! {
     QUEUED = "SELECT package_id FROM search_queue ORDER BY package_id LIMIT $1";
     DEQUEUE = "DELETE FROM search_queue WHERE package_id = $1";
 
-    INDEXED = concat!("SELECT ", effective_visibility!(), " AS visibility,
+    INDEXED = concat!("SELECT ", effective_visibility!(any), " AS visibility,
             ro.login || '/' || r.name AS repository
         FROM packages p
             ", join_followed_repository!(), "
@@ -215,10 +214,10 @@ statements! {
     AMONG = "SELECT DISTINCT t.package_id FROM search_terms t
         WHERE t.package_id {{IN $1}} AND t.term >= $2 AND t.term < $3";
 
-    READABLE_BY_ANYBODY = readable_among!(readable_by_anybody!());
-    READABLE_BY_USER = readable_among!(readable_by_user!("p.owner_id"));
-    READABLE_BY_WORKFLOW = readable_among!(readable_by_workflow!());
-    READABLE_BY_SYSTEM = readable_among!(readable_by_system!());
+    READABLE_BY_ANYBODY = readable_among!(readable_by_anybody!(any));
+    READABLE_BY_USER = readable_among!(readable_by_user!(any, "p.owner_id"));
+    READABLE_BY_WORKFLOW = readable_among!(readable_by_workflow!(any));
+    READABLE_BY_SYSTEM = readable_among!(readable_by_system!(any));
     FETCH = concat!("SELECT ", listed_columns!(), " FROM packages p WHERE p.id {{IN $1}}");
 }
 

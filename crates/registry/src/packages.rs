@@ -59,10 +59,10 @@ pub struct PackageAccess {
 }
 
 /// Which packages are asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WantedPackages {
-    /// Only of this registry.
-    pub package_type: Option<PackageType>,
+    /// Of which registry.
+    pub package_type: PackageType,
     /// Only with this visibility; on the legacy registry that of the repository.
     pub visibility: Option<Visibility>,
     /// Only those of the legacy registry that cannot migrate, because the container registry has
@@ -71,6 +71,16 @@ pub struct WantedPackages {
 }
 
 impl WantedPackages {
+    /// All of a registry.
+    #[must_use]
+    pub const fn all_of(package_type: PackageType) -> Self {
+        Self {
+            package_type,
+            visibility: None,
+            conflicting: false,
+        }
+    }
+
     const fn of(self, owner: AccountId) -> PackageFilter {
         PackageFilter {
             owner,

@@ -74,6 +74,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "tag lists",
         script: include_str!("../../migrations/0013_tag_lists.sql"),
     },
+    Migration {
+        version: 14,
+        name: "package lists by type",
+        script: include_str!("../../migrations/0014_package_lists_by_type.sql"),
+    },
 ];
 
 /// What may be done when the schema is not the one of this program.

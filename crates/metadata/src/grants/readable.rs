@@ -1,16 +1,32 @@
 //! What `decide_package` says of reading, in SQL: conditions for statements about many packages.
+//!
+//! They are about a package `p` and its owner `o`, and the caller is `$1`. Each is written for the
+//! two types of packages, `container` and `docker`, because a statement that names the type asks of
+//! each package only what can matter for it; `any` is for packages of both.
+
+/// What is true of the package `p`, by its type.
+macro_rules! by_type {
+    ($container:expr, $docker:expr) => {
+        concat!(
+            "CASE p.package_type WHEN 'container' THEN ",
+            $container,
+            " ELSE ",
+            $docker,
+            " END"
+        )
+    };
+}
 
 /// The repository `r` that the package `p` follows: the linked one, on the legacy registry the one
 /// in its name. `REPO/IMAGE` has one slash; trimming everything else from the right leaves `REPO/`.
 macro_rules! join_followed_repository {
     () => {
-        "LEFT JOIN repositories r ON r.deleted_at IS NULL AND r.id = CASE
-                WHEN p.package_type = 'container' THEN p.repository_id
-                ELSE (SELECT y.id FROM repositories y
-                      WHERE y.owner_id = p.owner_id AND y.deleted_at IS NULL AND y.name_key =
-                          rtrim(rtrim(p.name, replace(p.name, '/', '')), '/'))
-                END
+        concat!(
+            "LEFT JOIN repositories r ON r.deleted_at IS NULL AND r.id = ",
+            $crate::grants::by_type!("p.repository_id", $crate::grants::legacy_repository!("id")),
+            "
         "
+        )
     };
 }
 
@@ -28,38 +44,35 @@ macro_rules! legacy_repository {
     };
 }
 
-/// The number of the repository that the package `p` follows, deleted or not: for lists, which pass
-/// over many packages, cheaper than [`join_followed_repository`].
-macro_rules! followed_repository {
-    () => {
-        concat!(
-            "CASE p.package_type WHEN 'container' THEN p.repository_id ELSE ",
-            legacy_repository!("id"),
-            " END"
-        )
-    };
-}
-
 /// Who may read the package `p` without a role; on the legacy registry as its repository says.
 macro_rules! effective_visibility {
-    () => {
+    (container) => {
+        "p.visibility"
+    };
+    (docker) => {
         concat!(
-            "CASE p.package_type WHEN 'container' THEN p.visibility ELSE COALESCE(",
-            legacy_repository!("visibility"),
-            ", 'private') END"
+            "COALESCE(",
+            $crate::grants::legacy_repository!("visibility"),
+            ", 'private')"
+        )
+    };
+    (any) => {
+        $crate::grants::by_type!(
+            $crate::grants::effective_visibility!(container),
+            $crate::grants::effective_visibility!(docker)
         )
     };
 }
 
-/// Whether the registry of the package `p` is open at all: each is asked about once for all packages.
+/// Whether the registry of the package `p` is open at all: asked about once for all packages.
 macro_rules! registry_is_open {
-    () => {
-        "NOT CASE p.package_type
-                WHEN 'container' THEN EXISTS (SELECT 1 FROM instance i
-                    WHERE i.key = 'registry.container' AND i.value = 'disabled')
-                ELSE EXISTS (SELECT 1 FROM instance i
-                    WHERE i.key = 'registry.docker' AND i.value = 'disabled')
-                END"
+    (container) => {
+        "NOT EXISTS (SELECT 1 FROM instance i
+                WHERE i.key = 'registry.container' AND i.value = 'disabled')"
+    };
+    (docker) => {
+        "NOT EXISTS (SELECT 1 FROM instance i
+                WHERE i.key = 'registry.docker' AND i.value = 'disabled')"
     };
 }
 
@@ -72,14 +85,22 @@ macro_rules! registry_takes_changes {
     };
 }
 
-/// Whether nobody in particular may read the package `p`: what `decide_package` says of reading.
-/// `$1`, the caller, is null. This and its like stand behind the owner `o`.
+/// Whether nobody in particular may read the package `p`. `$1`, the caller, is null.
 macro_rules! readable_by_anybody {
-    () => {
+    (container) => {
         concat!(
-            "CAST($1 AS BIGINT) IS NULL
-            AND p.package_type = 'container' AND p.visibility = 'public' AND ",
-            registry_is_open!()
+            "CAST($1 AS BIGINT) IS NULL AND ",
+            $crate::grants::registry_is_open!(container),
+            " AND p.visibility = 'public'"
+        )
+    };
+    (docker) => {
+        "CAST($1 AS BIGINT) IS NOT NULL AND 1 = 0"
+    };
+    (any) => {
+        concat!(
+            "p.package_type = 'container' AND ",
+            $crate::grants::readable_by_anybody!(container)
         )
     };
 }
@@ -110,82 +131,128 @@ macro_rules! granted_to_user {
     };
 }
 
+/// The repositories in which the user `$1` has a role.
+macro_rules! repositories_of_user {
+    () => {
+        $crate::grants::granted_to_user!(
+            "$1",
+            "repository_id",
+            "repository_users",
+            "repository_teams"
+        )
+    };
+}
+
 /// Whether the user `$1` may read the package `p`, whose owner is named as `$owner`: by its column, or
-/// by the parameter that it is, which is asked about once for all packages. What most packages are
-/// decided by comes first.
+/// by the parameter that it is, which is asked about once for all packages. What decides most
+/// packages comes first, also within a condition: whoever is granted little fails at the list.
 macro_rules! readable_by_user {
-    ($owner:literal) => {
+    (container, $owner:literal) => {
         concat!(
-            registry_is_open!(),
+            $crate::grants::user_may_read!(container, $owner),
+            " OR (p.inherit_access = 1 AND p.repository_id IN ",
+            $crate::grants::repositories_of_user!(),
+            " AND (SELECT r.deleted_at IS NULL FROM repositories r WHERE r.id = p.repository_id))
+                OR (p.id IN ",
+            $crate::grants::granted_to_user!("$1", "package_id", "package_users", "package_teams"),
+            " AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
+                        WHERE m.organization_id = ",
+            $owner,
+            " AND m.user_id = $1))))"
+        )
+    };
+    (docker, $owner:literal) => {
+        concat!(
+            $crate::grants::user_may_read!(docker, $owner),
+            " OR ",
+            $crate::grants::legacy_repository!("id"),
+            " IN ",
+            $crate::grants::repositories_of_user!(),
+            ")"
+        )
+    };
+    (any, $owner:literal) => {
+        $crate::grants::by_type!(
+            $crate::grants::readable_by_user!(container, $owner),
+            $crate::grants::readable_by_user!(docker, $owner)
+        )
+    };
+}
+
+/// The beginning of [`readable_by_user`]: what needs no explicit role. The bracket stays open.
+macro_rules! user_may_read {
+    ($type:ident, $owner:literal) => {
+        concat!(
+            $crate::grants::registry_is_open!($type),
             "
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $1 AND u.kind = 'user'
                 AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
             AND (",
+            $crate::grants::effective_visibility!($type),
+            " <> 'private'
+                OR ",
             $owner,
             " = $1
                 OR EXISTS (SELECT 1 FROM organization_members m
                     WHERE m.organization_id = ",
             $owner,
-            " AND m.user_id = $1 AND m.role = 'owner')
-                OR ",
-            effective_visibility!(),
-            " <> 'private'
-                OR (p.package_type = 'container'
-                    AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
-                        WHERE m.organization_id = ",
-            $owner,
-            " AND m.user_id = $1))
-                    AND p.id IN ",
-            granted_to_user!("$1", "package_id", "package_users", "package_teams"),
-            ")
-                OR ((p.inherit_access = 1 OR p.package_type = 'docker')
-                    AND ",
-            followed_repository!(),
-            " IN ",
-            granted_to_user!(
-                "$1",
-                "repository_id",
-                "repository_users",
-                "repository_teams"
-            ),
-            " AND (p.package_type = 'docker' OR (SELECT r.deleted_at IS NULL
-                        FROM repositories r WHERE r.id = p.repository_id))))"
+            " AND m.user_id = $1 AND m.role = 'owner')"
         )
     };
 }
 
 /// Whether a workflow of the repository `$1` may read the package `p`.
 macro_rules! readable_by_workflow {
-    () => {
+    (container) => {
         concat!(
-            registry_is_open!(),
+            $crate::grants::workflow_may_read!(container),
+            " OR (p.owner_id = (SELECT w.owner_id FROM repositories w WHERE w.id = $1)
+                    AND EXISTS (SELECT 1 FROM package_repositories g
+                        WHERE g.package_id = p.id AND g.repository_id = $1)))"
+        )
+    };
+    (docker) => {
+        concat!(
+            $crate::grants::workflow_may_read!(docker),
+            " OR ",
+            $crate::grants::legacy_repository!("id"),
+            " = $1)"
+        )
+    };
+    (any) => {
+        $crate::grants::by_type!(
+            $crate::grants::readable_by_workflow!(container),
+            $crate::grants::readable_by_workflow!(docker)
+        )
+    };
+}
+
+/// The beginning of [`readable_by_workflow`]: what needs no explicit role. The bracket stays open.
+macro_rules! workflow_may_read {
+    ($type:ident) => {
+        concat!(
+            $crate::grants::registry_is_open!($type),
             "
             AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
                 WHERE w.id = $1 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
                     AND wo.suspended_at IS NULL)
             AND (",
-            effective_visibility!(),
-            " <> 'private'
-                OR (p.package_type = 'docker' AND ",
-            legacy_repository!("id"),
-            " = $1)
-                OR (p.package_type = 'container'
-                    AND p.owner_id = (SELECT w.owner_id FROM repositories w WHERE w.id = $1)
-                    AND EXISTS (SELECT 1 FROM package_repositories g
-                        WHERE g.package_id = p.id AND g.repository_id = $1)))"
+            $crate::grants::effective_visibility!($type),
+            " <> 'private'"
         )
     };
 }
 
 /// The machine itself may read everything; `$1` is null.
 macro_rules! readable_by_system {
-    () => {
+    ($type:ident) => {
         "CAST($1 AS BIGINT) IS NULL"
     };
 }
 
 pub(crate) use {
-    effective_visibility, followed_repository, granted_to_user, join_followed_repository,
-    legacy_repository, readable_by_anybody, readable_by_system, readable_by_user,
-    readable_by_workflow, registry_is_open, registry_takes_changes,
+    by_type, effective_visibility, granted_to_user, join_followed_repository, legacy_repository,
+    readable_by_anybody, readable_by_system, readable_by_user, readable_by_workflow,
+    registry_is_open, registry_takes_changes, repositories_of_user, user_may_read,
+    workflow_may_read,
 };

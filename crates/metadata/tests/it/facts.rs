@@ -31,6 +31,7 @@ on_both!(
     lists_of_teams_show_exactly_what_may_be_seen,
     the_bin_shows_exactly_what_may_be_restored,
     a_list_is_cut_into_pages_and_filtered,
+    conflicts_are_listed_and_counted_apart,
 );
 
 pub(crate) fn session(user: AccountId) -> Principal {
@@ -511,20 +512,11 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
         for principal in &world.principals {
             let mut listed = BTreeSet::new();
             for owner in &world.owners {
-                let filter = PackageFilter {
-                    owner: *owner,
-                    package_type: None,
-                    visibility: None,
-                    conflicting: false,
-                };
-                let page =
-                    package_lists::visible_packages(&mut tx, principal, filter, Cursor::first(100))
-                        .await;
-                let page = page.unwrap().items;
-                let count =
-                    package_lists::count_visible_packages(&mut tx, principal, filter, 100).await;
-                assert_eq!(count.unwrap(), page.len() as u64, "the total of the list");
-                listed.extend(page.into_iter().map(|listed| listed.package.id));
+                for package_type in PackageType::ALL {
+                    let filter = all_of(*owner, *package_type);
+                    let page = listed_packages(&mut tx, principal, filter).await;
+                    listed.extend(page);
+                }
             }
             let mut readable = BTreeSet::new();
             for package in &world.packages {
@@ -543,6 +535,28 @@ async fn lists_show_exactly_what_may_be_read(home: Home) {
     );
 }
 
+const fn all_of(owner: AccountId, package_type: PackageType) -> PackageFilter {
+    PackageFilter {
+        owner,
+        package_type,
+        visibility: None,
+        conflicting: false,
+    }
+}
+
+/// A list that fits on a page; its total is that of the page.
+async fn listed_packages(
+    tx: &mut Conn,
+    principal: &Principal,
+    filter: PackageFilter,
+) -> Vec<PackageId> {
+    let page = package_lists::visible_packages(tx, principal, filter, Cursor::first(100)).await;
+    let page = page.unwrap().items;
+    let count = package_lists::count_visible_packages(tx, principal, filter, 100).await;
+    assert_eq!(count.unwrap(), page.len() as u64, "the total of the list");
+    page.into_iter().map(|listed| listed.package.id).collect()
+}
+
 async fn the_bin_shows_exactly_what_may_be_restored(home: Home) {
     let db = home.open().await;
     let (mut shown, mut withheld) = (0, 0);
@@ -553,13 +567,8 @@ async fn the_bin_shows_exactly_what_may_be_restored(home: Home) {
         for principal in &world.principals {
             let mut listed = BTreeSet::new();
             for owner in &world.owners {
-                for package_type in [PackageType::Container, PackageType::Docker] {
-                    let filter = PackageFilter {
-                        owner: *owner,
-                        package_type: Some(package_type),
-                        visibility: None,
-                        conflicting: false,
-                    };
+                for package_type in PackageType::ALL {
+                    let filter = all_of(*owner, *package_type);
                     let slice = BinSlice {
                         since: at(0),
                         limit: 100,
@@ -751,21 +760,17 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
     let cat = user(&mut tx, "cat").await;
     let mut made = Vec::new();
     for number in 0..5 {
-        let package_type = dice_type(number);
         let name = format!("app/image{number}");
-        let id = package(&mut tx, cat, package_type, &name).await;
-        packages::publish(&mut tx, id, at(2)).await.unwrap();
-        made.insert(0, id);
+        made.insert(
+            0,
+            published(&mut tx, cat, PackageType::Container, &name).await,
+        );
     }
+    let image = published(&mut tx, cat, PackageType::Docker, "app/image").await;
     packages::set_visibility(&mut tx, made[0], Visibility::Public, at(3))
         .await
         .unwrap();
-    let all = PackageFilter {
-        owner: cat,
-        package_type: None,
-        visibility: None,
-        conflicting: false,
-    };
+    let all = all_of(cat, PackageType::Container);
     let mut seen = Vec::new();
     let mut cursor = Some(Cursor::first(2));
     while let Some(from) = cursor {
@@ -777,40 +782,44 @@ async fn a_list_is_cut_into_pages_and_filtered(home: Home) {
         cursor = page.next;
     }
     assert_eq!(seen, made);
-    let legacy = PackageFilter {
-        package_type: Some(PackageType::Docker),
-        ..all
-    };
+    let images = all_of(cat, PackageType::Docker);
     let public = PackageFilter {
         visibility: Some(Visibility::Public),
         ..all
     };
-    // Its name is another package's on the container registry.
-    let conflicting = PackageFilter {
-        conflicting: true,
-        ..legacy
-    };
-    let page =
-        package_lists::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9))
-            .await;
-    assert_eq!(page.unwrap().items, []);
-    let twin = package(&mut tx, cat, PackageType::Container, "app/image1").await;
-    let page =
-        package_lists::visible_packages(&mut tx, &session(cat), conflicting, Cursor::first(9))
-            .await;
-    assert_eq!(page.unwrap().items, [], "it is not published");
-    packages::publish(&mut tx, twin, at(4)).await.unwrap();
-    for (filter, count) in [(legacy, 1), (public, 1), (conflicting, 1)] {
-        let page =
-            package_lists::visible_packages(&mut tx, &session(cat), filter, Cursor::first(9)).await;
-        assert_eq!(page.unwrap().items.len(), count);
+    for (filter, expected) in [(images, image), (public, made[0])] {
+        let page = listed_packages(&mut tx, &session(cat), filter).await;
+        assert_eq!(page, [expected]);
     }
 }
 
-const fn dice_type(number: usize) -> PackageType {
-    if number == 1 {
-        PackageType::Docker
-    } else {
-        PackageType::Container
-    }
+/// A name of the legacy registry that the container registry has too, and one that it has not.
+async fn conflicts_are_listed_and_counted_apart(home: Home) {
+    let mut tx = home.open().await.write().await.unwrap();
+    let cat = user(&mut tx, "cat").await;
+    let image = published(&mut tx, cat, PackageType::Docker, "app/image").await;
+    published(&mut tx, cat, PackageType::Docker, "app/other").await;
+    let conflicting = PackageFilter {
+        conflicting: true,
+        ..all_of(cat, PackageType::Docker)
+    };
+    let page = listed_packages(&mut tx, &session(cat), conflicting).await;
+    assert_eq!(page, []);
+    let twin = package(&mut tx, cat, PackageType::Container, "app/image").await;
+    let page = listed_packages(&mut tx, &session(cat), conflicting).await;
+    assert_eq!(page, [], "it is not published");
+    packages::publish(&mut tx, twin, at(4)).await.unwrap();
+    let page = listed_packages(&mut tx, &session(cat), conflicting).await;
+    assert_eq!(page, [image]);
+}
+
+async fn published(
+    tx: &mut Conn,
+    owner: AccountId,
+    package_type: PackageType,
+    name: &str,
+) -> PackageId {
+    let id = package(tx, owner, package_type, name).await;
+    packages::publish(tx, id, at(2)).await.unwrap();
+    id
 }

@@ -108,12 +108,15 @@ async fn lists_of_versions_are_read_from_their_index_in_order(home: Home) {
         Arg::Int(None),
         1.into(),
         Arg::Text(None),
-        Arg::Text(None),
         i64::MAX.into(),
         30.into(),
         0.into(),
     ];
-    for name in ["VISIBLE_TO_USER", "VISIBLE_TO_SYSTEM"] {
+    for name in [
+        "CONTAINERS_OF_USER",
+        "CONTAINERS_OF_SYSTEM",
+        "IMAGES_OF_USER",
+    ] {
         let plan = plan(&mut conn, name, &packages).await;
         let is_small = conn.dialect() == Dialect::Postgres;
         assert!(

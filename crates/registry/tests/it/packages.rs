@@ -32,7 +32,7 @@ async fn a_deleted_package_is_gone_and_comes_back_whole() {
         .list_deleted_packages(
             &Caller::system(),
             &name("octocat"),
-            WantedPackages::default(),
+            WantedPackages::all_of(PackageType::Container),
             BinPart {
                 limit: 10,
                 ..BinPart::default()
@@ -263,7 +263,7 @@ async fn lists_show_what_may_be_read_and_nothing_else() {
             .map(|listed| listed.package.name.to_string());
         Ok::<_, Error>(names.collect::<Vec<_>>())
     };
-    let all = WantedPackages::default();
+    let all = WantedPackages::all_of(PackageType::Container);
     assert_eq!(list(&octocat, all).await.unwrap(), ["three", "two", "one"]);
     assert_eq!(list(&hubot, all).await.unwrap(), ["two"]);
     assert_eq!(
@@ -331,7 +331,7 @@ async fn the_bin_is_listed_part_by_part_and_only_what_was_asked_for() {
     }
     let list = async |visibility, part| {
         let wanted = WantedPackages {
-            package_type: Some(PackageType::Container),
+            package_type: PackageType::Container,
             visibility,
             conflicting: false,
         };
@@ -381,7 +381,7 @@ async fn packages_are_counted_as_they_are_listed() {
         for visibility in [None, Some(Visibility::Public), Some(Visibility::Private)] {
             let wanted = WantedPackages {
                 visibility,
-                ..WantedPackages::default()
+                ..WantedPackages::all_of(PackageType::Container)
             };
             let all = Cursor::first(10);
             let listed = registry.list_packages(caller, &owner, wanted, all);

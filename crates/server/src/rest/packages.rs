@@ -293,9 +293,8 @@ impl ListPackages {
             )
         })?;
         Ok(Some(WantedPackages {
-            package_type: Some(package_type),
             visibility,
-            conflicting: false,
+            ..WantedPackages::all_of(package_type)
         }))
     }
 }
@@ -323,9 +322,8 @@ async fn list(
 async fn conflicts(call: Call, Query(paging): Query<Paging>) -> Outcome {
     let owner = call.owner().await?;
     let wanted = WantedPackages {
-        package_type: Some(PackageType::Docker),
-        visibility: None,
         conflicting: true,
+        ..WantedPackages::all_of(PackageType::Docker)
     };
     live(&call, &owner, paging.wanted()?, wanted).await
 }

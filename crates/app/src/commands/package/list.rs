@@ -43,6 +43,7 @@ pub(super) async fn find(
     Ok(rows)
 }
 
+/// Newest first, those of both registries among each other.
 async fn packages_of(
     instance: &Instance,
     owner: &AccountName,
@@ -51,38 +52,50 @@ async fn packages_of(
     let Instance {
         registry, caller, ..
     } = instance;
-    let mut packages = Vec::new();
-    let mut next = Some(Cursor::first(500));
-    while let Some(cursor) = next {
-        let wanted = WantedPackages {
-            package_type: conflicting.then_some(PackageType::Docker),
-            conflicting,
-            ..WantedPackages::default()
-        };
-        let page = registry
-            .list_packages(caller, owner, wanted, cursor)
-            .await?;
-        packages.extend(page.items.into_iter().map(|listed| listed.package));
-        next = page.next;
+    let types = match conflicting {
+        true => &[PackageType::Docker],
+        false => PackageType::ALL,
+    };
+    let mut packages: Vec<Package> = Vec::new();
+    for package_type in types {
+        let mut next = Some(Cursor::first(500));
+        while let Some(cursor) = next {
+            let wanted = WantedPackages {
+                conflicting,
+                ..WantedPackages::all_of(*package_type)
+            };
+            let page = registry
+                .list_packages(caller, owner, wanted, cursor)
+                .await?;
+            packages.extend(page.items.into_iter().map(|listed| listed.package));
+            next = page.next;
+        }
     }
+    packages.sort_by_key(|package| std::cmp::Reverse(package.id));
     Ok(packages)
 }
 
+/// The last one deleted first, those of both registries among each other.
 async fn deleted_of(instance: &Instance, owner: &AccountName) -> Result<Vec<Package>> {
     let Instance {
         registry, caller, ..
     } = instance;
-    let page = async |limit, skip| {
-        let part = BinPart {
-            limit,
-            skip,
-            after: None,
+    let mut packages: Vec<Package> = Vec::new();
+    for package_type in PackageType::ALL {
+        let page = async |limit, skip| {
+            let part = BinPart {
+                limit,
+                skip,
+                after: None,
+            };
+            let all = WantedPackages::all_of(*package_type);
+            registry
+                .list_deleted_packages(caller, owner, all, part)
+                .await
         };
-        let all = WantedPackages::default();
-        registry
-            .list_deleted_packages(caller, owner, all, part)
-            .await
-    };
-    let found = pages(page).await?;
-    Ok(found.into_iter().map(|listed| listed.package).collect())
+        let found = pages(page).await?;
+        packages.extend(found.into_iter().map(|listed| listed.package));
+    }
+    packages.sort_by_key(|package| std::cmp::Reverse((package.deleted_at, package.id)));
+    Ok(packages)
 }
