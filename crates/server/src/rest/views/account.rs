@@ -1,10 +1,12 @@
 //! Accounts, as others see them.
 
+use std::sync::Arc;
+
 use naru_model::{Account, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Urls, node_id};
+use super::{Below, Urls, node_id};
 
 /// A user or an organization in few words (official description: `simple-user`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -16,18 +18,27 @@ pub(crate) struct SimpleUser {
     gravatar_id: Option<String>,
     url: String,
     html_url: String,
-    followers_url: String,
-    following_url: String,
-    gists_url: String,
-    starred_url: String,
-    subscriptions_url: String,
-    organizations_url: String,
-    repos_url: String,
-    events_url: String,
-    received_events_url: String,
+    #[schema(value_type = String)]
+    followers_url: Below,
+    #[schema(value_type = String)]
+    following_url: Below,
+    #[schema(value_type = String)]
+    gists_url: Below,
+    #[schema(value_type = String)]
+    starred_url: Below,
+    #[schema(value_type = String)]
+    subscriptions_url: Below,
+    #[schema(value_type = String)]
+    organizations_url: Below,
+    #[schema(value_type = String)]
+    repos_url: Below,
+    #[schema(value_type = String)]
+    events_url: Below,
+    #[schema(value_type = String)]
+    received_events_url: Below,
     #[serde(rename = "type")]
-    kind: String,
-    user_view_type: String,
+    kind: &'static str,
+    user_view_type: &'static str,
     site_admin: bool,
 }
 
@@ -41,6 +52,8 @@ impl SimpleUser {
     pub(crate) fn new(account: &Account, urls: &Urls) -> Self {
         let login = account.login();
         let url = urls.user(login);
+        let base: Arc<str> = url.as_str().into();
+        let below = |rest| Below::new(&base, rest);
         let site_admin = matches!(
             account,
             Account::User(User {
@@ -55,17 +68,17 @@ impl SimpleUser {
             avatar_url: format!("{}/avatars/{login}", urls.web),
             gravatar_id: Some(String::new()),
             html_url: urls.account_page(login),
-            followers_url: format!("{url}/followers"),
-            following_url: format!("{url}/following{{/other_user}}"),
-            gists_url: format!("{url}/gists{{/gist_id}}"),
-            starred_url: format!("{url}/starred{{/owner}}{{/repo}}"),
-            subscriptions_url: format!("{url}/subscriptions"),
-            organizations_url: format!("{url}/orgs"),
-            repos_url: format!("{url}/repos"),
-            events_url: format!("{url}/events{{/privacy}}"),
-            received_events_url: format!("{url}/received_events"),
-            kind: account.kind().rest_word().to_owned(),
-            user_view_type: "public".to_owned(),
+            followers_url: below("/followers"),
+            following_url: below("/following{/other_user}"),
+            gists_url: below("/gists{/gist_id}"),
+            starred_url: below("/starred{/owner}{/repo}"),
+            subscriptions_url: below("/subscriptions"),
+            organizations_url: below("/orgs"),
+            repos_url: below("/repos"),
+            events_url: below("/events{/privacy}"),
+            received_events_url: below("/received_events"),
+            kind: account.kind().rest_word(),
+            user_view_type: "public",
             site_admin,
             url,
         }

@@ -36,6 +36,7 @@ pub(super) use repository::{
 pub(super) use tag::{TagChangeView, TagView};
 pub(super) use tag_rule::TagRuleView;
 pub(super) use team::{TeamFull, TeamMember, TeamMembershipView, TeamView};
+use urls::Below;
 pub(super) use urls::{Urls, part};
 pub(super) use version::VersionView;
 

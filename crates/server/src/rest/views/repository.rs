@@ -4,6 +4,8 @@
 //! Naru hosts no git: there are no forks, stars, issues, wikis; what the shapes demand of them is
 //! answered with none.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use naru_model::{Account, RepositoryRole, Visibility};
@@ -12,7 +14,7 @@ use naru_registry::repository_lists::RepositoryDetails;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{SimpleUser, Urls, node_id, time};
+use super::{Below, SimpleUser, Urls, node_id, time};
 
 /// What a role lets its holder do in a repository.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -38,88 +40,65 @@ impl Permissions {
     }
 }
 
-/// Where everything about a repository would be.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct RepositoryUrls {
-    archive_url: String,
-    assignees_url: String,
-    blobs_url: String,
-    branches_url: String,
-    collaborators_url: String,
-    comments_url: String,
-    commits_url: String,
-    compare_url: String,
-    contents_url: String,
-    contributors_url: String,
-    deployments_url: String,
-    downloads_url: String,
-    events_url: String,
-    forks_url: String,
-    git_commits_url: String,
-    git_refs_url: String,
-    git_tags_url: String,
-    hooks_url: String,
-    issue_comment_url: String,
-    issue_events_url: String,
-    issues_url: String,
-    keys_url: String,
-    labels_url: String,
-    languages_url: String,
-    merges_url: String,
-    milestones_url: String,
-    notifications_url: String,
-    pulls_url: String,
-    releases_url: String,
-    stargazers_url: String,
-    statuses_url: String,
-    subscribers_url: String,
-    subscription_url: String,
-    tags_url: String,
-    teams_url: String,
-    trees_url: String,
+/// Addresses below that of a record: the field, and what stands behind the record's own.
+macro_rules! addresses {
+    ($(#[$about:meta])* struct $name:ident { $($field:ident: $rest:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Serialize, ToSchema)]
+        struct $name {
+            $(#[schema(value_type = String)] $field: Below,)+
+        }
+
+        impl $name {
+            fn new(url: &str) -> Self {
+                let base: Arc<str> = url.into();
+                Self {
+                    $($field: Below::new(&base, $rest),)+
+                }
+            }
+        }
+    };
 }
 
-impl RepositoryUrls {
-    fn new(url: &str) -> Self {
-        let below = |rest: &str| format!("{url}/{rest}");
-        Self {
-            archive_url: below("{archive_format}{/ref}"),
-            assignees_url: below("assignees{/user}"),
-            blobs_url: below("git/blobs{/sha}"),
-            branches_url: below("branches{/branch}"),
-            collaborators_url: below("collaborators{/collaborator}"),
-            comments_url: below("comments{/number}"),
-            commits_url: below("commits{/sha}"),
-            compare_url: below("compare/{base}...{head}"),
-            contents_url: below("contents/{+path}"),
-            contributors_url: below("contributors"),
-            deployments_url: below("deployments"),
-            downloads_url: below("downloads"),
-            events_url: below("events"),
-            forks_url: below("forks"),
-            git_commits_url: below("git/commits{/sha}"),
-            git_refs_url: below("git/refs{/sha}"),
-            git_tags_url: below("git/tags{/sha}"),
-            hooks_url: below("hooks"),
-            issue_comment_url: below("issues/comments{/number}"),
-            issue_events_url: below("issues/events{/number}"),
-            issues_url: below("issues{/number}"),
-            keys_url: below("keys{/key_id}"),
-            labels_url: below("labels{/name}"),
-            languages_url: below("languages"),
-            merges_url: below("merges"),
-            milestones_url: below("milestones{/number}"),
-            notifications_url: below("notifications{?since,all,participating}"),
-            pulls_url: below("pulls{/number}"),
-            releases_url: below("releases{/id}"),
-            stargazers_url: below("stargazers"),
-            statuses_url: below("statuses/{sha}"),
-            subscribers_url: below("subscribers"),
-            subscription_url: below("subscription"),
-            tags_url: below("tags"),
-            teams_url: below("teams"),
-            trees_url: below("git/trees{/sha}"),
-        }
+addresses! {
+    /// Where everything about a repository would be.
+    struct RepositoryUrls {
+        archive_url: "/{archive_format}{/ref}",
+        assignees_url: "/assignees{/user}",
+        blobs_url: "/git/blobs{/sha}",
+        branches_url: "/branches{/branch}",
+        collaborators_url: "/collaborators{/collaborator}",
+        comments_url: "/comments{/number}",
+        commits_url: "/commits{/sha}",
+        compare_url: "/compare/{base}...{head}",
+        contents_url: "/contents/{+path}",
+        contributors_url: "/contributors",
+        deployments_url: "/deployments",
+        downloads_url: "/downloads",
+        events_url: "/events",
+        forks_url: "/forks",
+        git_commits_url: "/git/commits{/sha}",
+        git_refs_url: "/git/refs{/sha}",
+        git_tags_url: "/git/tags{/sha}",
+        hooks_url: "/hooks",
+        issue_comment_url: "/issues/comments{/number}",
+        issue_events_url: "/issues/events{/number}",
+        issues_url: "/issues{/number}",
+        keys_url: "/keys{/key_id}",
+        labels_url: "/labels{/name}",
+        languages_url: "/languages",
+        merges_url: "/merges",
+        milestones_url: "/milestones{/number}",
+        notifications_url: "/notifications{?since,all,participating}",
+        pulls_url: "/pulls{/number}",
+        releases_url: "/releases{/id}",
+        stargazers_url: "/stargazers",
+        statuses_url: "/statuses/{sha}",
+        subscribers_url: "/subscribers",
+        subscription_url: "/subscription",
+        tags_url: "/tags",
+        teams_url: "/teams",
+        trees_url: "/git/trees{/sha}",
     }
 }
 

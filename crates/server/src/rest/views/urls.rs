@@ -1,10 +1,14 @@
 //! Where addresses in answers lead: always to the public origin.
 
+use std::fmt;
+use std::sync::Arc;
+
 use naru_model::{
     Account, AccountKind, AccountName, PackageName, PackageType, RepositoryPath, TeamSlug,
     VersionId,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, Serializer};
 
 use crate::hosts::{Arrival, RestBase};
 
@@ -118,6 +122,36 @@ impl Urls {
     }
 }
 
+/// An address below another: put together when it is written, because an answer may have thousands.
+#[derive(Clone, Debug)]
+pub(super) struct Below {
+    base: Arc<str>,
+    rest: &'static str,
+}
+
+impl Below {
+    /// `base`, followed by `rest` as it is.
+    pub(super) fn new(base: &Arc<str>, rest: &'static str) -> Self {
+        Self {
+            base: Arc::clone(base),
+            rest,
+        }
+    }
+}
+
+impl fmt::Display for Below {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)?;
+        f.write_str(self.rest)
+    }
+}
+
+impl Serialize for Below {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// `orgs/NAME` or `users/NAME`.
 fn owned(owner: &Account) -> String {
     match owner.kind() {
@@ -127,6 +161,6 @@ fn owned(owner: &Account) -> String {
 }
 
 /// Text as one part of a path: slashes are encoded (contract D4).
-pub(crate) fn part(text: &str) -> impl std::fmt::Display {
+pub(crate) fn part(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, PART)
 }
