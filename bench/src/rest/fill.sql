@@ -2,7 +2,8 @@
 -- there are, {versions} how many versions the largest of them has beside its ten.
 --
 -- Half of the packages belong to the organization `octo`, half to the user `bench`, who owns it. The
--- user `member` is one of its 10,000 members and reads some of its private packages as such.
+-- user `member` is one of its 10,000 members, in 21 of its teams, and reads one in 25 of its
+-- private packages by their roles, half of these by a role in the linked repository.
 
 INSERT INTO accounts (kind, login, login_key, created_at, updated_at)
 VALUES ('organization', 'octo', 'octo', 0, 0);
@@ -38,10 +39,10 @@ SELECT o.id, 'container', 'group-' || CAST(i % 100 AS TEXT) || '/app-' || CAST(i
     r.id, CASE WHEN r.id IS NULL THEN 0 ELSE 1 END, i, i, i
 FROM n JOIN accounts o ON o.login_key = CASE i % 2 WHEN 0 THEN 'octo' ELSE 'bench' END
     LEFT JOIN repositories r ON i % 4 = 0 AND r.owner_id = o.id
-        AND r.name_key = 'source-' || CAST(i % 10000 + 1 AS TEXT) AND r.deleted_at IS NULL;
+        AND r.name_key = 'source-' || CAST(i / 4 % 10000 + 1 AS TEXT) AND r.deleted_at IS NULL;
 INSERT INTO package_teams (package_id, team_id, role, created_at)
 SELECT p.id, t.id, 'read', 0 FROM packages p JOIN accounts o ON o.id = p.owner_id
-    JOIN teams t ON t.organization_id = o.id AND t.slug = 'team-' || CAST(p.id % 1000 + 1 AS TEXT)
+    JOIN teams t ON t.organization_id = o.id AND t.slug = 'team-' || CAST(p.id / 2 % 1000 + 1 AS TEXT)
 WHERE o.login_key = 'octo' AND p.visibility = 'private';
 
 INSERT INTO versions (package_id, digest, media_type, size, created_at, updated_at, content)
