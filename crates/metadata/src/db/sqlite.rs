@@ -17,6 +17,12 @@ use crate::error::{Error, Result, SchemaError};
 /// How long a question waits for a free reading connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What all reading connections may keep of the file in memory, in KiB. A search that combines two
+/// frequent words walks through some 10 MiB of its index, and again with each like it.
+const CACHES: u32 = 64_000;
+/// What each of them may keep at least.
+const LEAST_CACHE: u32 = 8_000;
+
 /// The database file, open.
 #[derive(Clone, Debug)]
 pub(super) struct SqliteDb {
@@ -76,6 +82,8 @@ fn not_a_database(error: Error, file: &Path) -> Error {
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
     file: Arc<PathBuf>,
+    /// What each keeps of the file in memory, in KiB.
+    cache: u32,
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
 }
@@ -85,6 +93,7 @@ impl Readers {
         let permits = usize::try_from(connections.max(1)).unwrap_or(1);
         Self {
             file: Arc::new(file.to_owned()),
+            cache: (CACHES / connections.max(1)).max(LEAST_CACHE),
             permits: Arc::new(Semaphore::new(permits)),
             idle: Arc::default(),
         }
@@ -101,8 +110,8 @@ impl Readers {
         let connection = match idle {
             Some(connection) => connection,
             None => {
-                let file = Arc::clone(&self.file);
-                Connection::open(move || Session::open_to_read(&file)).await?
+                let (file, cache) = (Arc::clone(&self.file), self.cache);
+                Connection::open(move || Session::open_to_read(&file, cache)).await?
             }
         };
         Ok(Reader {

@@ -69,11 +69,13 @@ impl Session {
         Ok(session)
     }
 
-    /// The same for one that refuses to write. It must be able to make the shared memory of the
-    /// log, so the file is not opened read-only.
-    pub(super) fn open_to_read(file: &Path) -> Result<Self> {
+    /// The same for one that refuses to write and keeps at most `cache` KiB of the file in memory.
+    /// It must be able to make the shared memory of the log, so the file is not opened read-only.
+    pub(super) fn open_to_read(file: &Path, cache: u32) -> Result<Self> {
         let session = Self::open(file, false)?;
         session.set("query_only", "on", "1")?;
+        let cache = format!("-{cache}");
+        session.set("cache_size", &cache, &cache)?;
         Ok(session)
     }
 
