@@ -18,10 +18,10 @@ pub use facts::{
 };
 pub(crate) use facts::{rank, repository_role_columns};
 pub(crate) use readable::{
-    by_type, effective_visibility, granted_to_user, join_followed_repository, legacy_repository,
-    readable_by_anybody, readable_by_system, readable_by_user, readable_by_workflow,
-    registry_is_open, registry_takes_changes, repositories_of_user, user_may_read,
-    workflow_may_read,
+    admits_anybody, admits_system, admits_user, admits_workflow, by_type, effective_visibility,
+    granted_to_user, join_followed_repository, legacy_repository, of_any_type, readable_by_anybody,
+    readable_by_system, readable_by_user, readable_by_workflow, readable_without_role,
+    registry_is_open, registry_takes_changes, repositories_of_user,
 };
 pub use roles::{
     remove_repository, remove_team, remove_user, repositories, set_repository, set_team, set_user,

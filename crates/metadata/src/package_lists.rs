@@ -5,8 +5,9 @@ use naru_model::{AccountId, Moment, Package, PackageId, PackageType, Principal, 
 use crate::db::{Arg, Conn, FromRow, Row, Statement, statements};
 use crate::error::Result;
 use crate::grants::{
-    caller_number, effective_visibility, join_followed_repository, readable_by_anybody,
-    readable_by_system, readable_by_user, readable_by_workflow, registry_takes_changes,
+    admits_anybody, admits_system, admits_user, admits_workflow, caller_number,
+    effective_visibility, join_followed_repository, readable_by_anybody, readable_by_system,
+    readable_by_user, readable_by_workflow, registry_takes_changes,
 };
 use crate::page::{Cursor, Page};
 use crate::teams::in_team;
@@ -43,16 +44,28 @@ macro_rules! page_of_packages {
     };
 }
 
-/// The packages of account `$2`, live, of this type, of visibility `$3` if given, below number `$4`;
-/// `readable` is the rest of the condition, about the caller `$1`.
-macro_rules! from_visible {
-    ($type:ident, $readable:expr) => {
+/// The packages of account `$2`, live, of this type: none if the caller `$1` is not let in.
+macro_rules! from_type {
+    ($type:ident, $admits:expr) => {
         concat!(
-            " FROM accounts o CROSS JOIN packages p {{INDEXED BY packages_listed}}
-            WHERE o.id = $2 AND p.owner_id = $2 AND p.package_type = '",
+            " FROM packages p {{INDEXED BY packages_listed_",
             stringify!($type),
-            "' AND p.deleted_at IS NULL AND p.published_at IS NOT NULL
-            AND (CAST($3 AS {{TEXT}}) IS NULL OR $3 = ",
+            "}}
+            WHERE p.owner_id = (SELECT CAST($2 AS BIGINT) WHERE ",
+            $admits,
+            ") AND p.package_type = '",
+            stringify!($type),
+            "' AND p.deleted_at IS NULL AND p.published_at IS NOT NULL"
+        )
+    };
+}
+
+/// Those of them of visibility `$3` if given, below number `$4`, that are `$readable`.
+macro_rules! from_visible {
+    ($type:ident, $admits:expr, $readable:expr) => {
+        concat!(
+            from_type!($type, $admits),
+            " AND (CAST($3 AS {{TEXT}}) IS NULL OR $3 = ",
             effective_visibility!($type),
             ")
             AND p.id < $4
@@ -64,11 +77,11 @@ macro_rules! from_visible {
 
 /// The newest `$5` of these, after the first `$6`.
 macro_rules! visible {
-    ($type:ident, $readable:expr) => {
+    ($type:ident, $admits:expr, $readable:expr) => {
         page_of_packages!(
             "p.id DESC",
             "SELECT p.id AS page_id",
-            from_visible!($type, $readable),
+            from_visible!($type, $admits, $readable),
             " ORDER BY p.id DESC LIMIT $5 OFFSET $6"
         )
     };
@@ -76,10 +89,10 @@ macro_rules! visible {
 
 /// How many these are; counted no further than `$5`.
 macro_rules! count_visible {
-    ($type:ident, $readable:expr) => {
+    ($type:ident, $admits:expr, $readable:expr) => {
         concat!(
             "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM (SELECT 1 AS one",
-            from_visible!($type, $readable),
+            from_visible!($type, $admits, $readable),
             " LIMIT $5) AS few"
         )
     };
@@ -88,12 +101,12 @@ macro_rules! count_visible {
 /// Of a package of the legacy registry: whether a package of the container registry has its name
 /// too, as far as the caller may read that one: what they may not know of stands in nobody's way.
 macro_rules! conflicting {
-    ($readable:expr, $container_readable:expr) => {
+    ($readable:expr, $admits_container:expr, $container_readable:expr) => {
         concat!(
             $readable,
-            " AND p.name IN (SELECT p.name FROM packages p JOIN accounts o ON o.id = p.owner_id
-                WHERE p.owner_id = $2 AND p.package_type = 'container' AND p.deleted_at IS NULL
-                    AND p.published_at IS NOT NULL AND ",
+            " AND p.name IN (SELECT p.name",
+            from_type!(container, $admits_container),
+            " AND ",
             $container_readable,
             ")"
         )
@@ -123,30 +136,30 @@ macro_rules! deleted {
 }
 
 statements! {
-    CONTAINERS_OF_ANYBODY = visible!(container, readable_by_anybody!(container));
-    CONTAINERS_OF_ANYBODY_COUNTED = count_visible!(container, readable_by_anybody!(container));
-    IMAGES_OF_ANYBODY = visible!(docker, readable_by_anybody!(docker));
-    IMAGES_OF_ANYBODY_COUNTED = count_visible!(docker, readable_by_anybody!(docker));
-    CONFLICTS_OF_ANYBODY = visible!(docker, conflicting!(readable_by_anybody!(docker), readable_by_anybody!(container)));
-    CONFLICTS_OF_ANYBODY_COUNTED = count_visible!(docker, conflicting!(readable_by_anybody!(docker), readable_by_anybody!(container)));
-    CONTAINERS_OF_USER = visible!(container, readable_by_user!(container, "$2"));
-    CONTAINERS_OF_USER_COUNTED = count_visible!(container, readable_by_user!(container, "$2"));
-    IMAGES_OF_USER = visible!(docker, readable_by_user!(docker, "$2"));
-    IMAGES_OF_USER_COUNTED = count_visible!(docker, readable_by_user!(docker, "$2"));
-    CONFLICTS_OF_USER = visible!(docker, conflicting!(readable_by_user!(docker, "$2"), readable_by_user!(container, "$2")));
-    CONFLICTS_OF_USER_COUNTED = count_visible!(docker, conflicting!(readable_by_user!(docker, "$2"), readable_by_user!(container, "$2")));
-    CONTAINERS_OF_WORKFLOW = visible!(container, readable_by_workflow!(container));
-    CONTAINERS_OF_WORKFLOW_COUNTED = count_visible!(container, readable_by_workflow!(container));
-    IMAGES_OF_WORKFLOW = visible!(docker, readable_by_workflow!(docker));
-    IMAGES_OF_WORKFLOW_COUNTED = count_visible!(docker, readable_by_workflow!(docker));
-    CONFLICTS_OF_WORKFLOW = visible!(docker, conflicting!(readable_by_workflow!(docker), readable_by_workflow!(container)));
-    CONFLICTS_OF_WORKFLOW_COUNTED = count_visible!(docker, conflicting!(readable_by_workflow!(docker), readable_by_workflow!(container)));
-    CONTAINERS_OF_SYSTEM = visible!(container, readable_by_system!(container));
-    CONTAINERS_OF_SYSTEM_COUNTED = count_visible!(container, readable_by_system!(container));
-    IMAGES_OF_SYSTEM = visible!(docker, readable_by_system!(docker));
-    IMAGES_OF_SYSTEM_COUNTED = count_visible!(docker, readable_by_system!(docker));
-    CONFLICTS_OF_SYSTEM = visible!(docker, conflicting!(readable_by_system!(docker), readable_by_system!(container)));
-    CONFLICTS_OF_SYSTEM_COUNTED = count_visible!(docker, conflicting!(readable_by_system!(docker), readable_by_system!(container)));
+    CONTAINERS_OF_ANYBODY = visible!(container, admits_anybody!(container), readable_by_anybody!(container));
+    CONTAINERS_OF_ANYBODY_COUNTED = count_visible!(container, admits_anybody!(container), readable_by_anybody!(container));
+    IMAGES_OF_ANYBODY = visible!(docker, admits_anybody!(docker), readable_by_anybody!(docker));
+    IMAGES_OF_ANYBODY_COUNTED = count_visible!(docker, admits_anybody!(docker), readable_by_anybody!(docker));
+    CONFLICTS_OF_ANYBODY = visible!(docker, admits_anybody!(docker), conflicting!(readable_by_anybody!(docker), admits_anybody!(container), readable_by_anybody!(container)));
+    CONFLICTS_OF_ANYBODY_COUNTED = count_visible!(docker, admits_anybody!(docker), conflicting!(readable_by_anybody!(docker), admits_anybody!(container), readable_by_anybody!(container)));
+    CONTAINERS_OF_USER = visible!(container, admits_user!(container), readable_by_user!(container, "$2"));
+    CONTAINERS_OF_USER_COUNTED = count_visible!(container, admits_user!(container), readable_by_user!(container, "$2"));
+    IMAGES_OF_USER = visible!(docker, admits_user!(docker), readable_by_user!(docker, "$2"));
+    IMAGES_OF_USER_COUNTED = count_visible!(docker, admits_user!(docker), readable_by_user!(docker, "$2"));
+    CONFLICTS_OF_USER = visible!(docker, admits_user!(docker), conflicting!(readable_by_user!(docker, "$2"), admits_user!(container), readable_by_user!(container, "$2")));
+    CONFLICTS_OF_USER_COUNTED = count_visible!(docker, admits_user!(docker), conflicting!(readable_by_user!(docker, "$2"), admits_user!(container), readable_by_user!(container, "$2")));
+    CONTAINERS_OF_WORKFLOW = visible!(container, admits_workflow!(container), readable_by_workflow!(container));
+    CONTAINERS_OF_WORKFLOW_COUNTED = count_visible!(container, admits_workflow!(container), readable_by_workflow!(container));
+    IMAGES_OF_WORKFLOW = visible!(docker, admits_workflow!(docker), readable_by_workflow!(docker));
+    IMAGES_OF_WORKFLOW_COUNTED = count_visible!(docker, admits_workflow!(docker), readable_by_workflow!(docker));
+    CONFLICTS_OF_WORKFLOW = visible!(docker, admits_workflow!(docker), conflicting!(readable_by_workflow!(docker), admits_workflow!(container), readable_by_workflow!(container)));
+    CONFLICTS_OF_WORKFLOW_COUNTED = count_visible!(docker, admits_workflow!(docker), conflicting!(readable_by_workflow!(docker), admits_workflow!(container), readable_by_workflow!(container)));
+    CONTAINERS_OF_SYSTEM = visible!(container, admits_system!(container), readable_by_system!(container));
+    CONTAINERS_OF_SYSTEM_COUNTED = count_visible!(container, admits_system!(container), readable_by_system!(container));
+    IMAGES_OF_SYSTEM = visible!(docker, admits_system!(docker), readable_by_system!(docker));
+    IMAGES_OF_SYSTEM_COUNTED = count_visible!(docker, admits_system!(docker), readable_by_system!(docker));
+    CONFLICTS_OF_SYSTEM = visible!(docker, admits_system!(docker), conflicting!(readable_by_system!(docker), admits_system!(container), readable_by_system!(container)));
+    CONFLICTS_OF_SYSTEM_COUNTED = count_visible!(docker, admits_system!(docker), conflicting!(readable_by_system!(docker), admits_system!(container), readable_by_system!(container)));
 
     RESTORABLE_BY_USER = deleted!(concat!(registry_takes_changes!(), "
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $9 AND u.kind = 'user'

@@ -76,8 +76,8 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 14,
-        name: "package lists by type",
-        script: include_str!("../../migrations/0014_package_lists_by_type.sql"),
+        name: "lists by type and grant",
+        script: include_str!("../../migrations/0014_lists_by_type_and_grant.sql"),
     },
 ];
 

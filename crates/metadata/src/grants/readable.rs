@@ -1,6 +1,6 @@
 //! What `decide_package` says of reading, in SQL: conditions for statements about many packages.
 //!
-//! They are about a package `p` and its owner `o`, and the caller is `$1`. Each is written for the
+//! They are about a package `p`, and the caller is `$1`. Each is written for the
 //! two types of packages, `container` and `docker`, because a statement that names the type asks of
 //! each package only what can matter for it; `any` is for packages of both.
 
@@ -85,22 +85,41 @@ macro_rules! registry_takes_changes {
     };
 }
 
-/// Whether nobody in particular may read the package `p`. `$1`, the caller, is null.
-macro_rules! readable_by_anybody {
+/// Whether nobody in particular is let into this registry. `$1`, the caller, is null. This and its
+/// like are about no package: a list asks once and looks at none where the answer is no.
+macro_rules! admits_anybody {
     (container) => {
         concat!(
             "CAST($1 AS BIGINT) IS NULL AND ",
-            $crate::grants::registry_is_open!(container),
-            " AND p.visibility = 'public'"
+            $crate::grants::registry_is_open!(container)
         )
     };
     (docker) => {
         "CAST($1 AS BIGINT) IS NOT NULL AND 1 = 0"
     };
+}
+
+/// Whether nobody in particular may read the package `p`.
+macro_rules! readable_by_anybody {
+    (container) => {
+        "p.visibility = 'public'"
+    };
+    (docker) => {
+        "1 = 0"
+    };
     (any) => {
+        $crate::grants::of_any_type!(admits_anybody, readable_by_anybody)
+    };
+}
+
+/// Whether the user `$1` is let into this registry.
+macro_rules! admits_user {
+    ($type:ident) => {
         concat!(
-            "p.package_type = 'container' AND ",
-            $crate::grants::readable_by_anybody!(container)
+            $crate::grants::registry_is_open!($type),
+            "
+            AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $1 AND u.kind = 'user'
+                AND u.deleted_at IS NULL AND u.suspended_at IS NULL)"
         )
     };
 }
@@ -149,13 +168,16 @@ macro_rules! repositories_of_user {
 macro_rules! readable_by_user {
     (container, $owner:literal) => {
         concat!(
-            $crate::grants::user_may_read!(container, $owner),
+            $crate::grants::readable_without_role!(container, $owner),
             " OR (p.inherit_access = 1 AND p.repository_id IN ",
             $crate::grants::repositories_of_user!(),
             " AND (SELECT r.deleted_at IS NULL FROM repositories r WHERE r.id = p.repository_id))
                 OR (p.id IN ",
             $crate::grants::granted_to_user!("$1", "package_id", "package_users", "package_teams"),
-            " AND (o.kind = 'user' OR EXISTS (SELECT 1 FROM organization_members m
+            " AND (EXISTS (SELECT 1 FROM accounts o WHERE o.id = ",
+            $owner,
+            " AND o.kind = 'user')
+                    OR EXISTS (SELECT 1 FROM organization_members m
                         WHERE m.organization_id = ",
             $owner,
             " AND m.user_id = $1))))"
@@ -163,7 +185,7 @@ macro_rules! readable_by_user {
     };
     (docker, $owner:literal) => {
         concat!(
-            $crate::grants::user_may_read!(docker, $owner),
+            $crate::grants::readable_without_role!(docker, $owner),
             " OR ",
             $crate::grants::legacy_repository!("id"),
             " IN ",
@@ -172,22 +194,15 @@ macro_rules! readable_by_user {
         )
     };
     (any, $owner:literal) => {
-        $crate::grants::by_type!(
-            $crate::grants::readable_by_user!(container, $owner),
-            $crate::grants::readable_by_user!(docker, $owner)
-        )
+        $crate::grants::of_any_type!(admits_user, readable_by_user, $owner)
     };
 }
 
 /// The beginning of [`readable_by_user`]: what needs no explicit role. The bracket stays open.
-macro_rules! user_may_read {
+macro_rules! readable_without_role {
     ($type:ident, $owner:literal) => {
         concat!(
-            $crate::grants::registry_is_open!($type),
-            "
-            AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $1 AND u.kind = 'user'
-                AND u.deleted_at IS NULL AND u.suspended_at IS NULL)
-            AND (",
+            "(",
             $crate::grants::effective_visibility!($type),
             " <> 'private'
                 OR ",
@@ -201,58 +216,79 @@ macro_rules! user_may_read {
     };
 }
 
-/// Whether a workflow of the repository `$1` may read the package `p`.
-macro_rules! readable_by_workflow {
-    (container) => {
-        concat!(
-            $crate::grants::workflow_may_read!(container),
-            " OR (p.owner_id = (SELECT w.owner_id FROM repositories w WHERE w.id = $1)
-                    AND EXISTS (SELECT 1 FROM package_repositories g
-                        WHERE g.package_id = p.id AND g.repository_id = $1)))"
-        )
-    };
-    (docker) => {
-        concat!(
-            $crate::grants::workflow_may_read!(docker),
-            " OR ",
-            $crate::grants::legacy_repository!("id"),
-            " = $1)"
-        )
-    };
-    (any) => {
-        $crate::grants::by_type!(
-            $crate::grants::readable_by_workflow!(container),
-            $crate::grants::readable_by_workflow!(docker)
-        )
-    };
-}
-
-/// The beginning of [`readable_by_workflow`]: what needs no explicit role. The bracket stays open.
-macro_rules! workflow_may_read {
+/// Whether workflows of the repository `$1` are let into this registry.
+macro_rules! admits_workflow {
     ($type:ident) => {
         concat!(
             $crate::grants::registry_is_open!($type),
             "
             AND EXISTS (SELECT 1 FROM repositories w JOIN accounts wo ON wo.id = w.owner_id
                 WHERE w.id = $1 AND w.deleted_at IS NULL AND wo.deleted_at IS NULL
-                    AND wo.suspended_at IS NULL)
-            AND (",
-            $crate::grants::effective_visibility!($type),
-            " <> 'private'"
+                    AND wo.suspended_at IS NULL)"
         )
     };
 }
 
-/// The machine itself may read everything; `$1` is null.
-macro_rules! readable_by_system {
+/// Whether a workflow of the repository `$1` may read the package `p`.
+macro_rules! readable_by_workflow {
+    (container) => {
+        "(p.visibility <> 'private'
+                OR (p.owner_id = (SELECT w.owner_id FROM repositories w WHERE w.id = $1)
+                    AND EXISTS (SELECT 1 FROM package_repositories g
+                        WHERE g.package_id = p.id AND g.repository_id = $1)))"
+    };
+    (docker) => {
+        concat!(
+            "(",
+            $crate::grants::effective_visibility!(docker),
+            " <> 'private' OR ",
+            $crate::grants::legacy_repository!("id"),
+            " = $1)"
+        )
+    };
+    (any) => {
+        $crate::grants::of_any_type!(admits_workflow, readable_by_workflow)
+    };
+}
+
+/// The machine itself is let in everywhere; `$1` is null.
+macro_rules! admits_system {
     ($type:ident) => {
         "CAST($1 AS BIGINT) IS NULL"
     };
 }
 
+/// The machine itself may read everything.
+macro_rules! readable_by_system {
+    (any) => {
+        $crate::grants::admits_system!(any)
+    };
+    ($type:ident) => {
+        "1 = 1"
+    };
+}
+
+/// Whether the caller is let in and may read the package `p`, of whichever type it is.
+macro_rules! of_any_type {
+    ($admits:ident, $readable:ident $(, $owner:literal)?) => {
+        $crate::grants::by_type!(
+            concat!(
+                $crate::grants::$admits!(container),
+                " AND ",
+                $crate::grants::$readable!(container $(, $owner)?)
+            ),
+            concat!(
+                $crate::grants::$admits!(docker),
+                " AND ",
+                $crate::grants::$readable!(docker $(, $owner)?)
+            )
+        )
+    };
+}
+
 pub(crate) use {
-    by_type, effective_visibility, granted_to_user, join_followed_repository, legacy_repository,
-    readable_by_anybody, readable_by_system, readable_by_user, readable_by_workflow,
-    registry_is_open, registry_takes_changes, repositories_of_user, user_may_read,
-    workflow_may_read,
+    admits_anybody, admits_system, admits_user, admits_workflow, by_type, effective_visibility,
+    granted_to_user, join_followed_repository, legacy_repository, of_any_type, readable_by_anybody,
+    readable_by_system, readable_by_user, readable_by_workflow, readable_without_role,
+    registry_is_open, registry_takes_changes, repositories_of_user,
 };
