@@ -10,9 +10,9 @@ pub use naru_metadata::package_lists::ListedPackage;
 use naru_metadata::package_lists::{BinSlice, PackageFilter};
 use naru_metadata::{Conn, Cursor, Page, accounts, grants, package_lists, packages};
 use naru_model::{
-    AccountId, AccountKind, AccountName, AccountPermission, EventKind, Moment, Package, PackageId,
-    PackagePath, PackagePermission, PackageState, PackageType, Repository, RepositoryPath, Role,
-    Team, TeamSlug, User, Visibility,
+    Account, AccountId, AccountKind, AccountName, AccountPermission, EventKind, Moment, Package,
+    PackageId, PackagePath, PackagePermission, PackageState, PackageType, Repository,
+    RepositoryPath, Role, Team, TeamSlug, User, Visibility,
 };
 
 use crate::access::{Authorized, lock};
@@ -220,7 +220,8 @@ impl Registry {
             .ok_or_else(|| absent(path))
     }
 
-    /// A package with all that is shown of it.
+    /// A package with all that is shown of it. Accounts that are `known` from elsewhere are not
+    /// asked for.
     ///
     /// # Errors
     /// [`Error::Refused`]; [`Error::NotFound`].
@@ -228,6 +229,7 @@ impl Registry {
         &self,
         caller: &Caller,
         path: &PackagePath,
+        known: &[Account],
     ) -> Result<PackageDetails> {
         let permission = PackagePermission::ReadMetadata;
         let package = self.authorize(caller, path, permission).await?;
@@ -236,7 +238,7 @@ impl Registry {
         let listed = listed.ok_or_else(|| absent(path))?;
         drop(conn);
         let listed = [listed];
-        let linked = self.linked_repositories(caller, &listed).await?;
+        let linked = self.linked_repositories(caller, &listed, known).await?;
         let [listed] = listed;
         Ok(PackageDetails {
             listed,

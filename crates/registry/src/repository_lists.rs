@@ -95,6 +95,7 @@ impl Registry {
 
     /// The source repositories that these packages are linked to, as far as the caller may know of
     /// them: to name one beside what is linked to it takes a role there, but no scope of its own.
+    /// Accounts that are `known` from elsewhere are not asked for.
     ///
     /// # Errors
     /// Those of the database.
@@ -102,6 +103,7 @@ impl Registry {
         &self,
         caller: &Caller,
         packages: &[ListedPackage],
+        known: &[Account],
     ) -> Result<Vec<RepositoryDetails>> {
         let linked = packages
             .iter()
@@ -115,7 +117,7 @@ impl Registry {
         let mut conn = self.db.read().await?;
         let items = repository_lists::among(&mut conn, &caller.principal, &ids).await?;
         let page = Page { items, next: None };
-        Ok(with_owners(&mut conn, page).await?.items)
+        Ok(with_owners(&mut conn, page, known).await?.items)
     }
 
     /// The repositories of an account that the caller may see and the credential reaches.
@@ -139,7 +141,7 @@ impl Registry {
         let (principal, id) = (&caller.principal, owner.id());
         let page =
             repository_lists::of_owner(&mut conn, principal, id, shown, order, cursor).await?;
-        let page = with_owners(&mut conn, page).await?;
+        let page = with_owners(&mut conn, page, &[]).await?;
         with_roles(&mut conn, caller, page).await
     }
 
@@ -160,7 +162,7 @@ impl Registry {
         };
         let list = OwnList { shown, ..list };
         let page = repository_lists::of_user(&mut conn, user.id, list, cursor).await?;
-        let page = with_owners(&mut conn, page).await?;
+        let page = with_owners(&mut conn, page, &[]).await?;
         with_roles(&mut conn, caller, page).await
     }
 
@@ -184,7 +186,7 @@ impl Registry {
         let principal = &caller.principal;
         let page =
             repository_lists::of_team(&mut conn, principal, team.id(), shown, cursor).await?;
-        with_owners(&mut conn, page).await
+        with_owners(&mut conn, page, &[]).await
     }
 }
 
@@ -228,11 +230,20 @@ pub(crate) async fn details(
 }
 
 /// Puts the owners beside the rows of a list.
-async fn with_owners(conn: &mut Conn, page: Page<Listed>) -> Result<Page<RepositoryDetails>> {
-    let mut ids: Vec<AccountId> = page.items.iter().map(|row| row.repository.owner).collect();
+async fn with_owners(
+    conn: &mut Conn,
+    page: Page<Listed>,
+    known: &[Account],
+) -> Result<Page<RepositoryDetails>> {
+    let owners = page.items.iter().map(|row| row.repository.owner);
+    let is_unknown = |id: &AccountId| known.iter().all(|account| account.id() != *id);
+    let mut ids: Vec<AccountId> = owners.filter(is_unknown).collect();
     ids.sort_unstable();
     ids.dedup();
-    let owners = accounts::many(conn, &ids).await?;
+    let mut owners = known.to_vec();
+    if !ids.is_empty() {
+        owners.extend(accounts::many(conn, &ids).await?);
+    }
     let beside = |row: Listed| {
         let owner = owners
             .iter()

@@ -366,17 +366,13 @@ async fn with_owners(conn: &mut Conn, page: &[PackageId]) -> Result<Vec<(ListedP
         return Ok(Vec::new());
     }
     let found = search::fetch(conn, page).await?;
-    let mut owners: HashMap<AccountId, Account> = HashMap::new();
-    let mut records: HashMap<PackageId, ListedPackage> = HashMap::new();
-    for listed in found {
-        let owner = listed.package.owner;
-        if !owners.contains_key(&owner)
-            && let Some(account) = accounts::find_by_id(conn, owner).await?
-        {
-            owners.insert(owner, account);
-        }
-        records.insert(listed.package.id, listed);
-    }
+    let mut owners: Vec<AccountId> = found.iter().map(|listed| listed.package.owner).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let owners = accounts::many(conn, &owners).await?.into_iter();
+    let owners: HashMap<AccountId, Account> = owners.map(|owner| (owner.id(), owner)).collect();
+    let records = found.into_iter().map(|listed| (listed.package.id, listed));
+    let mut records: HashMap<PackageId, ListedPackage> = records.collect();
     let found = page.iter().filter_map(|id| {
         let listed = records.remove(id)?;
         let owner = owners.get(&listed.package.owner)?.clone();

@@ -346,7 +346,9 @@ impl Action {
 }
 
 async fn show(instance: &Instance, path: &PackagePath, output: Output) -> Result<()> {
-    let found = instance.registry.package_details(&instance.caller, path);
+    let found = instance
+        .registry
+        .package_details(&instance.caller, path, &[]);
     output.record(&PackageDetailsRow::new(&path.owner, &found.await?))
 }
 

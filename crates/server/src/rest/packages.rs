@@ -406,8 +406,11 @@ async fn views(
     owner: &Owner,
     found: &[ListedPackage],
 ) -> Result<Vec<PackageView>, Failure> {
-    let linked = call.registry().linked_repositories(call.caller(), found);
-    let linked = linked.await?;
+    let known = std::slice::from_ref(&owner.0);
+    let linked = call
+        .registry()
+        .linked_repositories(call.caller(), found, known)
+        .await?;
     let urls = call.urls();
     let view = |listed| PackageView::new(listed, &owner.0, &linked, &urls);
     Ok(found.iter().map(view).collect())
@@ -420,7 +423,11 @@ async fn get(call: Call) -> Outcome {
 }
 
 async fn show(call: &Call, owner: &Owner, path: &PackagePath) -> Outcome {
-    let found = call.registry().package_details(call.caller(), path).await?;
+    let known = std::slice::from_ref(&owner.0);
+    let found = call
+        .registry()
+        .package_details(call.caller(), path, known)
+        .await?;
     let linked: Vec<_> = found.repository.into_iter().collect();
     let urls = call.urls();
     call.ok(&PackageView::new(&found.listed, &owner.0, &linked, &urls))

@@ -75,14 +75,10 @@ async fn search(
         .registry()
         .search_packages(call.caller(), &query, page.skip, page.limit)
         .await?;
-    let packages: Vec<_> = found
-        .items
-        .iter()
-        .map(|(listed, _)| listed.clone())
-        .collect();
+    let (packages, owners): (Vec<_>, Vec<_>) = found.items.iter().cloned().unzip();
     let linked = call
         .registry()
-        .linked_repositories(call.caller(), &packages)
+        .linked_repositories(call.caller(), &packages, &owners)
         .await?;
     let urls = call.urls();
     let items = found

@@ -62,7 +62,7 @@ pub(super) async fn edit(
     let package = wanted.package.clone();
     let change = wanted.change()?;
     registry.change_package(caller, path, change).await?;
-    let now = registry.package_details(caller, path).await?;
+    let now = registry.package_details(caller, path, &[]).await?;
     output.made(
         &PackageDetailsRow::new(&path.owner, &now),
         format_args!("{package} is changed"),
