@@ -1,7 +1,7 @@
 //! Who has which role on which package, and the facts that every decision is made from.
 //!
 //! This is the one place below the policy that knows of permission: the statements load what
-//! [`naru_model::policy`] needs, each in one question, and [`readable`] says in SQL what
+//! [`naru_model::policy`] needs, each in one question, and `grants/readable.rs` says in SQL what
 //! `decide_package` says of reading. A test builds small worlds and compares the two.
 
 mod facts;
@@ -55,7 +55,7 @@ impl FromRow for PackagePath {
     }
 }
 
-/// `$1` of the conditions of [`readable`].
+/// `$1` of the conditions of `readable`.
 pub(crate) fn caller_number(principal: &Principal) -> Option<i64> {
     match principal {
         Principal::User { user, .. } => Some(user.get()),
