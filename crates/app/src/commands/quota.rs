@@ -62,13 +62,14 @@ fn bytes(text: &str) -> Result<u64> {
         .find_map(|(word, unit)| Some((upper.strip_suffix(word)?, *unit)));
     let (number, unit) = found.unwrap_or((&upper, 1));
     let (whole, part) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
-    let thousandths = format!("{whole}{part:0<3}");
-    match thousandths.parse::<u64>() {
-        Ok(thousandths) if part.len() <= 3 => match thousandths.checked_mul(unit) {
-            Some(product) => Ok(product / 1000),
-            None => bail!("that is more than there can be"),
-        },
-        _ => bail!("expected bytes such as 500GB, 1.5TB or 1000000"),
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || part.len() > 3 || !are_digits(whole) || !are_digits(part) {
+        bail!("expected bytes such as 500GB, 1.5TB or 1000000");
+    }
+    let thousandths = format!("{whole}{part:0<3}").parse::<u64>();
+    match thousandths.ok().and_then(|number| number.checked_mul(unit)) {
+        Some(product) => Ok(product / 1000),
+        None => bail!("that is more than there can be"),
     }
 }
 
@@ -218,7 +219,17 @@ mod tests {
         ] {
             assert_eq!(bytes(text).unwrap(), expected, "{text}");
         }
-        for wrong in ["", "GB", "-1", "1.2345GB", "1e3", "99999999999TB"] {
+        for wrong in [
+            "",
+            "GB",
+            "-1",
+            "+1",
+            "1.+5",
+            ".5GB",
+            "1.2345GB",
+            "1e3",
+            "99999999999TB",
+        ] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }
