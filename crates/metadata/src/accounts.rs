@@ -110,10 +110,12 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
         ON CONFLICT (login_key) DO NOTHING
         RETURNING id";
+    #[short]
     FIND = concat!("SELECT ", account_columns!(), " FROM accounts a
         WHERE a.login_key = $1 AND a.deleted_at IS NULL");
     FIND_WITH_PASSWORD = concat!("SELECT ", account_columns!(), ", a.password_hash FROM accounts a
         WHERE a.login_key = $1 AND a.kind = 'user' AND a.deleted_at IS NULL");
+    #[short]
     FIND_BY_ID = concat!("SELECT ", account_columns!(), " FROM accounts a
         WHERE a.id = $1 AND a.deleted_at IS NULL");
     LOCK = "SELECT id FROM accounts WHERE id = $1 {{FOR NO KEY UPDATE}}";

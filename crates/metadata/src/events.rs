@@ -56,6 +56,7 @@ const fn token(actor: &Actor) -> Option<TokenId> {
 }
 
 statements! {
+    #[short]
     INSERT = "INSERT INTO events
             (at, kind, actor, token_id, account_id, package_id, version_id, request_id, detail)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

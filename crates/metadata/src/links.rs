@@ -66,6 +66,7 @@ impl FromRow for LinkedBlob {
 }
 
 statements! {
+    #[short]
     FIND = "SELECT b.size, b.storage_key, b.damaged_at, l.lease_until, l.readable_until,
             CASE WHEN EXISTS (SELECT 1 FROM version_blobs r JOIN versions v ON v.id = r.version_id
                               WHERE r.package_id = l.package_id AND r.digest = l.digest
@@ -76,10 +77,12 @@ statements! {
             lease_until = CASE WHEN lease_until > $3 AND lease_until < 9223372036854775807
                                THEN lease_until ELSE $3 END
         WHERE package_id = $1 AND digest = $2 AND readable_until > $4";
+    #[short]
     PUT_BLOB = "INSERT INTO blobs (digest, size, storage_key, created_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (digest) DO UPDATE SET size = blobs.size
         RETURNING size, storage_key, damaged_at";
     HEAL_BLOB = "UPDATE blobs SET storage_key = $2, size = $3, damaged_at = NULL WHERE digest = $1";
+    #[short]
     PUT_LINK = "INSERT INTO links (package_id, digest, lease_until, readable_until, owner_id)
         VALUES ($1, $2, $3, $4, (SELECT p.owner_id FROM packages p WHERE p.id = $1))
         ON CONFLICT (package_id, digest) DO UPDATE SET
@@ -88,6 +91,7 @@ statements! {
                                THEN links.lease_until ELSE excluded.lease_until END,
             readable_until = CASE WHEN links.readable_until > excluded.readable_until
                                   THEN links.readable_until ELSE excluded.readable_until END";
+    #[short]
     MOUNT = "INSERT INTO links (package_id, digest, lease_until, readable_until, owner_id)
         SELECT CAST($1 AS BIGINT), l.digest, CAST($4 AS BIGINT),
                CASE WHEN l.readable_until < CAST($5 AS BIGINT)
@@ -113,6 +117,7 @@ statements! {
         WHERE l.digest = $1 AND l.package_id <> $2 AND p.deleted_at IS NULL
           AND p.published_at IS NOT NULL
         ORDER BY CASE WHEN p.owner_id = $3 THEN 0 ELSE 1 END, l.package_id LIMIT $4";
+    #[short]
     USABLE = "SELECT l.digest, b.size FROM links l JOIN blobs b ON b.digest = l.digest
         WHERE l.package_id = $1 AND l.digest {{IN $2}} AND b.damaged_at IS NULL
           AND ((l.lease_until > $3 AND l.lease_until < 9223372036854775807)

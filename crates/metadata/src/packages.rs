@@ -53,18 +53,22 @@ pub struct NewPackage<'a> {
 }
 
 statements! {
+    #[short]
     CREATE_HIDDEN = "INSERT INTO packages (owner_id, package_type, name, visibility, repository_id,
             inherit_access, created_by, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
         ON CONFLICT (owner_id, package_type, name) WHERE deleted_at IS NULL
             DO NOTHING
         RETURNING id";
+    #[short]
     PUBLISH = "UPDATE packages SET published_at = $2, updated_at = $2
         WHERE id = $1 AND published_at IS NULL AND deleted_at IS NULL";
+    #[short]
     FIND = "SELECT id, owner_id, package_type, name, visibility, repository_id, inherit_access,
             description, link_note,
             default_tag_rule, created_at, updated_at, published_at, deleted_at
         FROM packages WHERE id = $1";
+    #[short]
     LOCK = "SELECT id, owner_id, package_type, name, visibility, repository_id, inherit_access,
             description, link_note,
             default_tag_rule, created_at, updated_at, published_at, deleted_at

@@ -133,6 +133,7 @@ macro_rules! readable_among {
 }
 
 statements! {
+    #[short]
     ENQUEUE = "INSERT INTO search_queue (package_id) VALUES ($1)
         ON CONFLICT (package_id) DO NOTHING";
     ENQUEUE_LEGACY = "INSERT INTO search_queue (package_id)

@@ -78,6 +78,7 @@ fn allowance(row: &Row, column: &'static str) -> Result<TagAllowance> {
 }
 
 statements! {
+    #[short]
     BINDING = concat!("SELECT ", rule_columns!(), " FROM tag_rules r WHERE r.package_id = $1
         UNION ALL SELECT ", rule_columns!(), " FROM tag_rules r
             WHERE r.owner_id = $2 AND r.package_id IS NULL

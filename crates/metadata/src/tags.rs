@@ -179,6 +179,7 @@ macro_rules! records {
 }
 
 statements! {
+    #[short]
     FIND = "SELECT t.name, t.version_id, v.digest
         FROM tags t JOIN versions v ON v.id = t.version_id
         WHERE t.package_id = $1 AND t.name = $2";
@@ -201,12 +202,14 @@ statements! {
         WHERE t.package_id = $1 AND t.name {{IN $2}}";
     ANY_ELSE = "SELECT version_id FROM tags
         WHERE package_id = $1 AND NOT version_id {{IN $2}} LIMIT 1";
+    #[short]
     PUT = "INSERT INTO tags (package_id, name, version_id, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $4)
         ON CONFLICT (package_id, name) DO UPDATE SET version_id = excluded.version_id,
             updated_at = excluded.updated_at";
     REMOVE = "DELETE FROM tags WHERE package_id = $1 AND name = $2";
     REMOVE_OF_VERSION = "DELETE FROM tags WHERE version_id = $1";
+    #[short]
     NOTE = "INSERT INTO tag_history (package_id, name, version_id, at, by_account, by_token, reason)
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     LOST_WITH_VERSION = "SELECT h.name FROM tag_history h

@@ -120,7 +120,9 @@ statements! {
         WHERE t.user_id = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3 OFFSET $4");
     PAGE_OF_REPOSITORY = concat!("SELECT ", token_columns!(), " FROM tokens t
         WHERE t.repository_id = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3 OFFSET $4");
+    #[short]
     LIVE_BY_HASH = concat!(live_tokens!(), "WHERE t.hash = $1");
+    #[short]
     LIVE_BY_ID = concat!(live_tokens!(), "WHERE t.id = $1");
     REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     REVOKE_OF_REPOSITORY = "UPDATE tokens SET revoked_at = $2

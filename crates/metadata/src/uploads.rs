@@ -48,6 +48,7 @@ impl FromRow for UploadRow {
 }
 
 statements! {
+    #[short]
     INSERT = "INSERT INTO uploads (id, package_id, principal, token_id, storage_key, epoch,
             byte_offset, state, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -58,8 +59,10 @@ statements! {
         WHERE id = $1 AND principal = $2 AND package_id = $3 AND expires_at > $4
         RETURNING id, package_id, principal, token_id, storage_key, epoch, byte_offset, state,
             expires_at";
+    #[short]
     SAVE = "UPDATE uploads SET byte_offset = $3, state = $4, expires_at = $5
         WHERE id = $1 AND epoch = $2";
+    #[short]
     CLOSE = "DELETE FROM uploads WHERE id = $1 AND epoch = $2";
     EXPIRED = "SELECT id, package_id, principal, token_id, storage_key, epoch, byte_offset, state,
             expires_at

@@ -178,15 +178,20 @@ pub struct NewVersion<'a> {
 }
 
 statements! {
+    #[short]
     FIND_BY_TAG = "SELECT v.id, v.digest, v.media_type, v.content
         FROM tags t JOIN versions v ON v.id = t.version_id
         WHERE t.package_id = $1 AND t.name = $2 AND v.deleted_at IS NULL";
+    #[short]
     FIND_BY_DIGEST = "SELECT id, digest, media_type, content FROM versions
         WHERE package_id = $1 AND digest = $2 AND deleted_at IS NULL";
+    #[short]
     HEADER = concat!("SELECT ", columns!(), "
         FROM versions WHERE package_id = $1 AND digest = $2");
+    #[short]
     HEADER_BY_ID = concat!("SELECT ", columns!(), "
         FROM versions WHERE package_id = $1 AND id = $2");
+    #[short]
     INSERT = "INSERT INTO versions (package_id, digest, media_type, artifact_type, subject,
             annotations, size, content, created_by, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
@@ -196,6 +201,7 @@ statements! {
             created_at = $3, updated_at = $3, created_by = $4
         WHERE package_id = $1 AND id = $2
           AND (deleted_at IS NOT NULL OR withdrawn_at IS NOT NULL)";
+    #[short]
     TOUCH = "UPDATE versions SET updated_at = $2 WHERE id = $1";
     CONTENTS_AFTER = "SELECT id, package_id, digest, media_type, content FROM versions
         WHERE id > $1 ORDER BY id LIMIT $2";

@@ -27,6 +27,21 @@ pub enum Arg<'a> {
     IntList(&'a [i64]),
 }
 
+impl Arg<'_> {
+    /// Whether a short statement stays short with it.
+    pub(super) const fn is_small(&self) -> bool {
+        const FEW: usize = 64;
+        const BYTES: usize = 64 << 10;
+        match self {
+            Self::Int(_) | Self::Text(None) | Self::Bytes(None) => true,
+            Self::Text(Some(text)) => text.len() <= BYTES,
+            Self::Bytes(Some(bytes)) => bytes.len() <= BYTES,
+            Self::TextList(list) => list.len() <= FEW,
+            Self::IntList(list) => list.len() <= FEW,
+        }
+    }
+}
+
 macro_rules! arg_from {
     ($($type:ty, $value:ident => $arg:expr;)+) => {$(
         impl<'a> From<$type> for Arg<'a> {

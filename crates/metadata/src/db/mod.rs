@@ -341,8 +341,9 @@ impl Driver {
             let done = on_postgres!(connection, statement, args, execute)?;
             return Ok(done.rows_affected());
         }
+        let is_short = statement.is_short() && args.iter().all(Arg::is_small);
         let args = arg::for_sqlite(args);
-        self.ask(move |session| session.execute(statement, &args))
+        self.ask_statement(is_short, move |session| session.execute(statement, &args))
             .await
     }
 
@@ -352,12 +353,32 @@ impl Driver {
         args: &[Arg<'_>],
         most: usize,
     ) -> Result<Vec<Row>> {
+        let is_short = statement.is_short() && args.iter().all(Arg::is_small);
         let args = arg::for_sqlite(args);
         let rows = self
-            .ask(move |session| session.rows(statement, &args, most))
+            .ask_statement(is_short, move |session| {
+                session.rows(statement, &args, most)
+            })
             .await?
             .into_iter();
         Ok(rows.map(|row| Row::sqlite(row, statement)).collect())
+    }
+
+    /// Asks SQLite what a statement says: here, if that is short.
+    async fn ask_statement<T: Send + 'static>(
+        &mut self,
+        is_short: bool,
+        question: impl FnOnce(&Session) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T> {
+        if !is_short {
+            return self.ask(question).await;
+        }
+        let answer = match self {
+            Self::Reader(reader) => reader.ask_shortly(question).await,
+            Self::Writer(lease) => lease.ask_shortly(question).await,
+            Self::Postgres(_) => Err(not_sqlite()),
+        };
+        answer?.map_err(Error::from)
     }
 
     /// Asks SQLite.
@@ -368,7 +389,7 @@ impl Driver {
         let answer = match self {
             Self::Reader(reader) => reader.ask(question).await,
             Self::Writer(lease) => lease.ask(question).await,
-            Self::Postgres(_) => Err(Error::Other("this is PostgreSQL".to_owned())),
+            Self::Postgres(_) => Err(not_sqlite()),
         };
         answer?.map_err(Error::from)
     }
@@ -379,6 +400,10 @@ impl Driver {
             reader.give_up();
         }
     }
+}
+
+fn not_sqlite() -> Error {
+    Error::Other("this is PostgreSQL".to_owned())
 }
 
 /// A transaction: changes that stand or fall together. Dropped, it leaves nothing behind.

@@ -149,9 +149,20 @@ impl Reader {
         &self,
         question: impl FnOnce(&Session) -> T + Send + 'static,
     ) -> Result<T> {
+        self.connection()?.ask(question).await
+    }
+
+    /// Asks something short; see [`Connection::ask_shortly`].
+    pub(super) async fn ask_shortly<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Session) -> T + Send + 'static,
+    ) -> Result<T> {
+        self.connection()?.ask_shortly(question).await
+    }
+
+    fn connection(&self) -> Result<&Connection> {
         let gone = || Error::Unavailable("the connection was given up".to_owned());
-        let connection = self.connection.as_ref().ok_or_else(gone)?;
-        connection.ask(question).await
+        self.connection.as_ref().ok_or_else(gone)
     }
 
     /// Does not give the connection back: the next question opens a new one.

@@ -12,6 +12,7 @@ pub(super) const PLANNED_ANEW: &str = "{{PLANNED ANEW}}";
 pub struct Statement {
     name: &'static str,
     text: &'static str,
+    is_short: bool,
     sqlite: OnceLock<String>,
     postgres: OnceLock<String>,
     columns: OnceLock<Vec<String>>,
@@ -24,10 +25,25 @@ impl Statement {
         Self {
             name,
             text,
+            is_short: false,
             sqlite: OnceLock::new(),
             postgres: OnceLock::new(),
             columns: OnceLock::new(),
         }
+    }
+
+    /// The same as one that SQLite answers within a few dozen microseconds, however much is stored:
+    /// it is answered where it is asked, because to change the thread and come back costs more.
+    #[must_use]
+    pub const fn short(mut self) -> Self {
+        self.is_short = true;
+        self
+    }
+
+    /// Whether it is [`Statement::short`].
+    #[must_use]
+    pub const fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// Its name in the source: `naru_metadata::tags::FIND`.
@@ -63,14 +79,15 @@ impl Statement {
 }
 
 /// Declares the statements of a module: `statements! { FIND = "SELECT …"; … }`, once in each
-/// module that has some. The list `STATEMENTS` of the module is named in `lib.rs`.
+/// module that has some. The list `STATEMENTS` of the module is named in `lib.rs`. What every push or
+/// pull asks is marked `#[short]`; see [`Statement::short`].
 macro_rules! statements {
-    ($($name:ident = $text:expr;)+) => {
+    ($($(#[$mark:ident])? $name:ident = $text:expr;)+) => {
         $(const $name: &$crate::db::Statement = {
             static STATEMENT: $crate::db::Statement = $crate::db::Statement::new(
                 concat!(module_path!(), "::", stringify!($name)),
                 $text,
-            );
+            )$(.$mark())?;
             &STATEMENT
         };)+
 

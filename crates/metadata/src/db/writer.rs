@@ -118,8 +118,19 @@ impl Lease {
         &self,
         question: impl FnOnce(&Session) -> T + Send + 'static,
     ) -> Result<T> {
-        let connection = self.connection.as_ref().ok_or_else(closed)?;
-        connection.ask(question).await
+        self.connection()?.ask(question).await
+    }
+
+    /// Asks something short; see [`Connection::ask_shortly`].
+    pub(super) async fn ask_shortly<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Session) -> T + Send + 'static,
+    ) -> Result<T> {
+        self.connection()?.ask_shortly(question).await
+    }
+
+    fn connection(&self) -> Result<&Connection> {
+        self.connection.as_ref().ok_or_else(closed)
     }
 
     /// Gives the connection back and waits until the group is stored.
@@ -245,12 +256,15 @@ impl Task {
             let returned = self.lend(connection, reply).await?;
             member = self.next_member(&group);
             let between = returned.end.before(member.is_some());
-            if let End::Commit(told) = returned.end {
-                // Told whatever comes: of a failure too.
-                group.waiting.push(told);
-            }
             let outcome;
-            (connection, outcome) = control(returned.connection, between).await?;
+            (connection, outcome) = match returned.end {
+                End::Commit(told) => {
+                    // Told whatever comes: of a failure too.
+                    group.waiting.push(told);
+                    control_shortly(returned.connection, between).await?
+                }
+                End::Rollback => control(returned.connection, between).await?,
+            };
             if let Err(error) = outcome {
                 return self.give_up(connection, group, error).await;
             }
@@ -375,7 +389,12 @@ async fn on<T: Send + 'static>(
     connection: Connection,
     question: impl FnOnce(&Session) -> T + Send + 'static,
 ) -> Option<(Connection, T)> {
-    match connection.ask(question).await {
+    let outcome = connection.ask(question).await;
+    told(connection, outcome)
+}
+
+fn told<T>(connection: Connection, outcome: Result<T>) -> Option<(Connection, T)> {
+    match outcome {
         Ok(answer) => Some((connection, answer)),
         Err(error) => {
             tracing::error!(%error, "the connection that writes to the database was lost");
@@ -384,13 +403,21 @@ async fn on<T: Send + 'static>(
     }
 }
 
+/// As [`control`], for what neither waits nor undoes anything.
+async fn control_shortly(
+    connection: Connection,
+    texts: &'static [&'static str],
+) -> Option<(Connection, Result<(), rusqlite::Error>)> {
+    let outcome = connection
+        .ask_shortly(|session| session.control(texts))
+        .await;
+    told(connection, outcome)
+}
+
 async fn control(
     connection: Connection,
     texts: &'static [&'static str],
 ) -> Option<(Connection, Result<(), rusqlite::Error>)> {
-    if texts.is_empty() {
-        return Some((connection, Ok(())));
-    }
     on(connection, |session| session.control(texts)).await
 }
 

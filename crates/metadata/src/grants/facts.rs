@@ -73,6 +73,7 @@ macro_rules! repository_role_columns {
 pub(crate) use repository_role_columns;
 
 statements! {
+    #[short]
     PACKAGE_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), ", ",
             repository_role_columns!(), ",
             p.id AS package_id, p.package_type, p.visibility AS package_visibility,
@@ -103,6 +104,7 @@ statements! {
                 END
             LEFT JOIN package_users g ON g.package_id = p.id AND g.user_id = $2
             LEFT JOIN package_repositories wg ON wg.package_id = p.id AND wg.repository_id = w.id");
+    #[short]
     ACCOUNT_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), " ",
         from_owner!(), join_caller!());
     REPOSITORY_FACTS = concat!("SELECT ", owner_columns!(), ", ", caller_columns!(), ", ",

@@ -9,9 +9,11 @@ use crate::error::Result;
 use crate::links::PARKED;
 
 statements! {
+    #[short]
     HOLD_BLOBS = "INSERT INTO version_blobs (version_id, package_id, digest)
         SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), value FROM {{LIST $3}}
         ON CONFLICT (version_id, digest) DO NOTHING";
+    #[short]
     PARK_LINKS = "UPDATE links SET lease_until = 9223372036854775807
         WHERE package_id = $1 AND digest {{IN $2}} AND lease_until < 9223372036854775807";
     LIVE_CHILDREN = "SELECT digest FROM versions
@@ -22,10 +24,12 @@ statements! {
     NOTE_GAPS = "INSERT INTO version_gaps (version_id, package_id, digest, kind)
         SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), value, $4 FROM {{LIST $3}}
         ON CONFLICT (version_id, digest, kind) DO NOTHING";
+    #[short]
     FILL_BLOB_GAPS = "INSERT INTO version_blobs (version_id, package_id, digest)
         SELECT version_id, package_id, digest FROM version_gaps
         WHERE package_id = $1 AND digest = $2 AND kind = 'blob'
         ON CONFLICT (version_id, digest) DO NOTHING";
+    #[short]
     FILL_CHILD_GAPS = "INSERT INTO version_children (version_id, package_id, digest)
         SELECT version_id, package_id, digest FROM version_gaps
         WHERE package_id = $1 AND digest = $2 AND kind = 'manifest'

@@ -15,6 +15,7 @@ statements! {
         WHERE package_id = $1 AND id {{IN $2}} AND deleted_at IS NULL";
     ERASE = "UPDATE versions SET deleted_at = $3, deleted_by = $4, withdrawn_at = NULL
         WHERE package_id = $1 AND id = $2 AND deleted_at IS NULL";
+    #[short]
     RELIST = "UPDATE versions SET withdrawn_at = NULL, deleted_by = NULL
         WHERE id = $1 AND deleted_at IS NULL AND withdrawn_at IS NOT NULL";
     RESTORE = "UPDATE versions SET deleted_at = NULL, deleted_by = NULL, withdrawn_at = NULL,
