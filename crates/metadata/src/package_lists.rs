@@ -113,6 +113,28 @@ macro_rules! conflicting {
     };
 }
 
+/// A list of the packages of a type that a caller may read, whom these two conditions are about.
+macro_rules! of_type {
+    ($list:ident, $type:ident, $admits:ident, $readable:ident $(, $owner:literal)?) => {
+        $list!($type, $admits!($type), $readable!($type $(, $owner)?))
+    };
+}
+
+/// The same of those that are in [`conflicting`].
+macro_rules! in_conflict {
+    ($list:ident, $admits:ident, $readable:ident $(, $owner:literal)?) => {
+        $list!(
+            docker,
+            $admits!(docker),
+            conflicting!(
+                $readable!(docker $(, $owner)?),
+                $admits!(container),
+                $readable!(container $(, $owner)?)
+            )
+        )
+    };
+}
+
 /// The deleted packages of account `$1`, since `$2`, of type `$5`, of visibility `$6` if given,
 /// deleted before `$7`, and with a lower number than `$8` if at this moment; at most `$3` after the
 /// first `$4`, the last one first; `restorable` is the rest of the condition, about the caller `$9`.
@@ -136,30 +158,37 @@ macro_rules! deleted {
 }
 
 statements! {
-    CONTAINERS_OF_ANYBODY = visible!(container, admits_anybody!(container), readable_by_anybody!(container));
-    CONTAINERS_OF_ANYBODY_COUNTED = count_visible!(container, admits_anybody!(container), readable_by_anybody!(container));
-    IMAGES_OF_ANYBODY = visible!(docker, admits_anybody!(docker), readable_by_anybody!(docker));
-    IMAGES_OF_ANYBODY_COUNTED = count_visible!(docker, admits_anybody!(docker), readable_by_anybody!(docker));
-    CONFLICTS_OF_ANYBODY = visible!(docker, admits_anybody!(docker), conflicting!(readable_by_anybody!(docker), admits_anybody!(container), readable_by_anybody!(container)));
-    CONFLICTS_OF_ANYBODY_COUNTED = count_visible!(docker, admits_anybody!(docker), conflicting!(readable_by_anybody!(docker), admits_anybody!(container), readable_by_anybody!(container)));
-    CONTAINERS_OF_USER = visible!(container, admits_user!(container), readable_by_user!(container, "$2"));
-    CONTAINERS_OF_USER_COUNTED = count_visible!(container, admits_user!(container), readable_by_user!(container, "$2"));
-    IMAGES_OF_USER = visible!(docker, admits_user!(docker), readable_by_user!(docker, "$2"));
-    IMAGES_OF_USER_COUNTED = count_visible!(docker, admits_user!(docker), readable_by_user!(docker, "$2"));
-    CONFLICTS_OF_USER = visible!(docker, admits_user!(docker), conflicting!(readable_by_user!(docker, "$2"), admits_user!(container), readable_by_user!(container, "$2")));
-    CONFLICTS_OF_USER_COUNTED = count_visible!(docker, admits_user!(docker), conflicting!(readable_by_user!(docker, "$2"), admits_user!(container), readable_by_user!(container, "$2")));
-    CONTAINERS_OF_WORKFLOW = visible!(container, admits_workflow!(container), readable_by_workflow!(container));
-    CONTAINERS_OF_WORKFLOW_COUNTED = count_visible!(container, admits_workflow!(container), readable_by_workflow!(container));
-    IMAGES_OF_WORKFLOW = visible!(docker, admits_workflow!(docker), readable_by_workflow!(docker));
-    IMAGES_OF_WORKFLOW_COUNTED = count_visible!(docker, admits_workflow!(docker), readable_by_workflow!(docker));
-    CONFLICTS_OF_WORKFLOW = visible!(docker, admits_workflow!(docker), conflicting!(readable_by_workflow!(docker), admits_workflow!(container), readable_by_workflow!(container)));
-    CONFLICTS_OF_WORKFLOW_COUNTED = count_visible!(docker, admits_workflow!(docker), conflicting!(readable_by_workflow!(docker), admits_workflow!(container), readable_by_workflow!(container)));
-    CONTAINERS_OF_SYSTEM = visible!(container, admits_system!(container), readable_by_system!(container));
-    CONTAINERS_OF_SYSTEM_COUNTED = count_visible!(container, admits_system!(container), readable_by_system!(container));
-    IMAGES_OF_SYSTEM = visible!(docker, admits_system!(docker), readable_by_system!(docker));
-    IMAGES_OF_SYSTEM_COUNTED = count_visible!(docker, admits_system!(docker), readable_by_system!(docker));
-    CONFLICTS_OF_SYSTEM = visible!(docker, admits_system!(docker), conflicting!(readable_by_system!(docker), admits_system!(container), readable_by_system!(container)));
-    CONFLICTS_OF_SYSTEM_COUNTED = count_visible!(docker, admits_system!(docker), conflicting!(readable_by_system!(docker), admits_system!(container), readable_by_system!(container)));
+    CONTAINERS_OF_ANYBODY = of_type!(visible, container, admits_anybody, readable_by_anybody);
+    CONTAINERS_OF_ANYBODY_COUNTED =
+        of_type!(count_visible, container, admits_anybody, readable_by_anybody);
+    IMAGES_OF_ANYBODY = of_type!(visible, docker, admits_anybody, readable_by_anybody);
+    IMAGES_OF_ANYBODY_COUNTED =
+        of_type!(count_visible, docker, admits_anybody, readable_by_anybody);
+    CONFLICTS_OF_ANYBODY = in_conflict!(visible, admits_anybody, readable_by_anybody);
+    CONFLICTS_OF_ANYBODY_COUNTED = in_conflict!(count_visible, admits_anybody, readable_by_anybody);
+    CONTAINERS_OF_USER = of_type!(visible, container, admits_user, readable_by_user, "$2");
+    CONTAINERS_OF_USER_COUNTED =
+        of_type!(count_visible, container, admits_user, readable_by_user, "$2");
+    IMAGES_OF_USER = of_type!(visible, docker, admits_user, readable_by_user, "$2");
+    IMAGES_OF_USER_COUNTED = of_type!(count_visible, docker, admits_user, readable_by_user, "$2");
+    CONFLICTS_OF_USER = in_conflict!(visible, admits_user, readable_by_user, "$2");
+    CONFLICTS_OF_USER_COUNTED = in_conflict!(count_visible, admits_user, readable_by_user, "$2");
+    CONTAINERS_OF_WORKFLOW = of_type!(visible, container, admits_workflow, readable_by_workflow);
+    CONTAINERS_OF_WORKFLOW_COUNTED =
+        of_type!(count_visible, container, admits_workflow, readable_by_workflow);
+    IMAGES_OF_WORKFLOW = of_type!(visible, docker, admits_workflow, readable_by_workflow);
+    IMAGES_OF_WORKFLOW_COUNTED =
+        of_type!(count_visible, docker, admits_workflow, readable_by_workflow);
+    CONFLICTS_OF_WORKFLOW = in_conflict!(visible, admits_workflow, readable_by_workflow);
+    CONFLICTS_OF_WORKFLOW_COUNTED =
+        in_conflict!(count_visible, admits_workflow, readable_by_workflow);
+    CONTAINERS_OF_SYSTEM = of_type!(visible, container, admits_system, readable_by_system);
+    CONTAINERS_OF_SYSTEM_COUNTED =
+        of_type!(count_visible, container, admits_system, readable_by_system);
+    IMAGES_OF_SYSTEM = of_type!(visible, docker, admits_system, readable_by_system);
+    IMAGES_OF_SYSTEM_COUNTED = of_type!(count_visible, docker, admits_system, readable_by_system);
+    CONFLICTS_OF_SYSTEM = in_conflict!(visible, admits_system, readable_by_system);
+    CONFLICTS_OF_SYSTEM_COUNTED = in_conflict!(count_visible, admits_system, readable_by_system);
 
     RESTORABLE_BY_USER = deleted!(concat!(registry_takes_changes!(), "
             AND EXISTS (SELECT 1 FROM accounts u WHERE u.id = $9 AND u.kind = 'user'
