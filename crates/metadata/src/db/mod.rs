@@ -370,13 +370,11 @@ impl Driver {
         is_short: bool,
         question: impl FnOnce(&Session) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T> {
-        if !is_short {
-            return self.ask(question).await;
-        }
-        let answer = match self {
-            Self::Reader(reader) => reader.ask_shortly(question).await,
-            Self::Writer(lease) => lease.ask_shortly(question).await,
-            Self::Postgres(_) => Err(not_sqlite()),
+        let connection = self.sqlite()?;
+        let answer = if is_short {
+            connection.ask_shortly(question).await
+        } else {
+            connection.ask(question).await
         };
         answer?.map_err(Error::from)
     }
@@ -386,12 +384,15 @@ impl Driver {
         &mut self,
         question: impl FnOnce(&Session) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T> {
-        let answer = match self {
-            Self::Reader(reader) => reader.ask(question).await,
-            Self::Writer(lease) => lease.ask(question).await,
-            Self::Postgres(_) => Err(not_sqlite()),
-        };
-        answer?.map_err(Error::from)
+        self.ask_statement(false, question).await
+    }
+
+    fn sqlite(&self) -> Result<&sqlite::Connection> {
+        match self {
+            Self::Reader(reader) => reader.connection(),
+            Self::Writer(lease) => lease.connection(),
+            Self::Postgres(_) => Err(Error::Other("this is PostgreSQL".to_owned())),
+        }
     }
 
     /// A reading connection that failed is not used again; the others see to themselves.
@@ -400,10 +401,6 @@ impl Driver {
             reader.give_up();
         }
     }
-}
-
-fn not_sqlite() -> Error {
-    Error::Other("this is PostgreSQL".to_owned())
 }
 
 /// A transaction: changes that stand or fall together. Dropped, it leaves nothing behind.

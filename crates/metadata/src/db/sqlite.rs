@@ -143,24 +143,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Asks; see [`Connection::ask`]. Whoever has the connection next waits behind a question that
-    /// was given up, so that no more are answered at once than there are connections.
-    pub(super) async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Session) -> T + Send + 'static,
-    ) -> Result<T> {
-        self.connection()?.ask(question).await
-    }
-
-    /// Asks something short; see [`Connection::ask_shortly`].
-    pub(super) async fn ask_shortly<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Session) -> T + Send + 'static,
-    ) -> Result<T> {
-        self.connection()?.ask_shortly(question).await
-    }
-
-    fn connection(&self) -> Result<&Connection> {
+    /// The connection. Whoever has it next waits behind a question that was given up, so that no
+    /// more are answered at once than there are connections.
+    pub(super) fn connection(&self) -> Result<&Connection> {
         let gone = || Error::Unavailable("the connection was given up".to_owned());
         self.connection.as_ref().ok_or_else(gone)
     }

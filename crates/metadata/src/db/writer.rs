@@ -113,23 +113,8 @@ fn closed() -> Error {
 }
 
 impl Lease {
-    /// Asks; see [`Connection::ask`].
-    pub(super) async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Session) -> T + Send + 'static,
-    ) -> Result<T> {
-        self.connection()?.ask(question).await
-    }
-
-    /// Asks something short; see [`Connection::ask_shortly`].
-    pub(super) async fn ask_shortly<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Session) -> T + Send + 'static,
-    ) -> Result<T> {
-        self.connection()?.ask_shortly(question).await
-    }
-
-    fn connection(&self) -> Result<&Connection> {
+    /// The connection.
+    pub(super) fn connection(&self) -> Result<&Connection> {
         self.connection.as_ref().ok_or_else(closed)
     }
 
@@ -459,14 +444,22 @@ mod tests {
 
     async fn insert(lease: &Lease, bytes: u32) -> Result<()> {
         let text = format!("INSERT INTO t (a) VALUES (zeroblob({bytes}))");
-        let inserted = lease.ask(move |session| session.run(&text)).await?;
+        let inserted = lease
+            .connection()
+            .unwrap()
+            .ask(move |session| session.run(&text))
+            .await?;
         Ok(inserted?)
     }
 
     async fn rows(writer: &Writer) -> i64 {
         static ROWS: Statement = Statement::new("ROWS", "SELECT COUNT(*) FROM t");
         let lease = writer.lease().await.unwrap();
-        let rows = lease.ask(|session| session.rows(&ROWS, &[], 1)).await;
+        let rows = lease
+            .connection()
+            .unwrap()
+            .ask(|session| session.rows(&ROWS, &[], 1))
+            .await;
         let rows = rows.unwrap().unwrap();
         match rows.as_slice() {
             [row] => match row.as_slice() {
@@ -517,7 +510,11 @@ mod tests {
         let first = tokio::spawn(first.commit());
         let second = second.await.unwrap();
         // What a full disk or a failed read does in the middle of a statement.
-        let ended = second.ask(|session| session.run("ROLLBACK")).await;
+        let ended = second
+            .connection()
+            .unwrap()
+            .ask(|session| session.run("ROLLBACK"))
+            .await;
         ended.unwrap().unwrap();
         assert!(matches!(second.commit().await, Err(Error::Unavailable(_))));
         assert!(matches!(first.await.unwrap(), Err(Error::Unavailable(_))));
